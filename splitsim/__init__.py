@@ -1,0 +1,1 @@
+"""splitsim: a discrete-event simulator of split computing."""

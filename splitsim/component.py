@@ -1,0 +1,66 @@
+"""What every part of a scenario file is made of: frozen models, checked numbers, curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from splitsim.steps import Steps
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+# Names become parts of file names and of dotted paths.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
+
+
+class Component(BaseModel):
+    """A part of a scenario file: frozen, and strict about its keys and types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ConstantCurve(Component):
+    """A value that does not change; in a file simply the number."""
+
+    kind: Literal["constant"] = "constant"
+    value: NonNegative
+
+    def steps(self) -> Steps:
+        """The curve as a function of time."""
+        return Steps.constant(self.value)
+
+
+class StepCurve(Component):
+    """``values[i]`` holds from ``times_s[i]`` on, the last one for ever."""
+
+    kind: Literal["steps"]
+    times_s: Annotated[Sequence[NonNegative], Field(min_length=1)]
+    values: Annotated[Sequence[NonNegative], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len(self.times_s) != len(self.values):
+            raise ValueError(f"{len(self.times_s)} times_s but {len(self.values)} values")
+        if self.times_s[0] != 0 or any(b <= a for a, b in pairwise(self.times_s)):
+            raise ValueError("times_s must begin with 0 and rise")
+        return self
+
+    def steps(self) -> Steps:
+        """The curve as a function of time."""
+        return Steps.of(self.times_s, self.values)
+
+
+def _number_as_curve(value: Any) -> Any:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return {"kind": "constant", "value": value} if is_number else value
+
+
+# A parameter that may change over time: a number, or a curve.
+Curve = Annotated[
+    ConstantCurve | StepCurve, Field(discriminator="kind"), BeforeValidator(_number_as_curve)
+]

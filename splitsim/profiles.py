@@ -1,0 +1,324 @@
+"""Tables of models, profiles, hardware and radios, read strictly, and the options they give."""
+
+from __future__ import annotations
+
+import csv
+import math
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from splitsim.errors import BadInput
+from splitsim.task import Demand, Option, Radio
+
+BASES = ("measured", "published", "scaled", "assumed")
+TIMES = ("pre", "head", "encode", "decode", "tail")
+RADIO_COLUMNS = ("a_up_j_per_bit", "a_down_j_per_bit", "b_w", "tail_s", "tail_w")
+
+Cells = tuple[float | None, ...]
+
+
+def shipped() -> Path:
+    """The folder of the tables that come with splitsim, in a checkout or in a wheel."""
+    package = Path(__file__).parent
+    beside = package.parent / "traces"
+    return beside if (beside / "hardware.csv").is_file() else package / "traces"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network's cuts 0..L: ``layers[c]`` names cut c, ``wire_bytes[c]`` crosses the link."""
+
+    name: str
+    layers: tuple[str, ...]
+    wire_bytes: tuple[float, ...]
+    answer_bytes: float
+    top1: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A model's seconds per cut on one hardware; None where the table is empty.
+
+    ``times[name][c]`` and ``basis[name][c]`` with name one of pre, head, encode, decode, tail:
+    how long it takes at cut c, and what that figure rests on.
+    """
+
+    times: Mapping[str, Cells]
+    basis: Mapping[str, tuple[str, ...]]
+    energy_j: Cells
+    sources: tuple[str, ...]
+
+    def sum_s(self, cut: int, *names: str) -> float | None:
+        """The sum of some times at a cut; None if one of them is missing."""
+        parts = [self.times[name][cut] for name in names]
+        return None if None in parts else math.fsum(part for part in parts if part is not None)
+
+    def device_s(self, cut: int) -> float | None:
+        """Pre-processing, head and encoding."""
+        return self.sum_s(cut, "pre", "head", "encode")
+
+    def server_s(self, cut: int) -> float | None:
+        """Decoding (with the server's pre-processing) and tail."""
+        return self.sum_s(cut, "decode", "tail")
+
+    def rest_s(self, cut: int) -> float | None:
+        """What the device computes after a head at ``cut`` to finish by itself.
+
+        The tensor is at hand, so nothing is decoded. Measured heads need not rise with the
+        cut: a difference below zero counts as zero.
+        """
+        whole, head = self.times["head"][-1], self.times["head"][cut]
+        if whole is None or head is None:
+            return None
+        pre = self.times["pre"][-1] or 0.0 if cut == 0 else 0.0
+        return pre + max(whole - head, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """A board's watts: idle, and the increment over idle while it computes."""
+
+    name: str
+    idle_w: float
+    compute_w: float
+    measuring_point: str
+    source: str
+
+
+@dataclass
+class Tables:
+    """Folders laid out like ``traces/``, in order; the first that has a table gives it.
+
+    Every method raises BadInput with a line per mistake, listing what there is instead.
+    ``used`` collects the files read.
+    """
+
+    folders: Sequence[Path] = field(default_factory=lambda: (shipped(),))
+    used: set[Path] = field(default_factory=set)
+    _read: dict[tuple[str, ...], Any] = field(default_factory=dict)
+
+    def model(self, name: str) -> Model:
+        """A model: ``models/<name>.csv`` and ``.toml``."""
+        return self._once(("model", name), lambda: self._model(name))
+
+    def profile(self, model: str, hardware: str) -> Profile:
+        """The times of a model on a hardware: ``profiles/<model>@<hardware>.csv``."""
+        return self._once(("profile", model, hardware), lambda: self._profile(model, hardware))
+
+    def hardware(self, name: str) -> Hardware:
+        """A row of ``hardware.csv``."""
+        return self._once(("hardware", name), lambda: self._hardware(name))
+
+    def radio(self, name: str) -> Radio:
+        """A row of ``radios.csv``."""
+        return self._once(("radio", name), lambda: self._radio(name))
+
+    def profiled(self, model: str) -> list[str]:
+        """The hardware ids a model has a profile on."""
+        return sorted(name.split("@", 1)[1] for name in self._names("profiles", f"{model}@*"))
+
+    def _once(self, key: tuple[str, ...], read: Any) -> Any:
+        if key not in self._read:
+            self._read[key] = read()
+        return self._read[key]
+
+    def _model(self, name: str) -> Model:
+        path = self._path("models", f"{name}.csv")
+        if path is None:
+            have = ", ".join(self._names("models", "*")) or "none"
+            raise BadInput(f"no table for model {name!r}; there are {have}")
+        card = self._card(path.with_suffix(".toml"))
+        with self._table(path) as table:
+            table.check_cuts()
+            layers = tuple(row["layer"] for row in table.rows)
+            wire = tuple(table.number(row, "wire_bytes") for row in table.rows)
+        return Model(name, layers, wire, card["answer_bytes"], card["top1"])
+
+    def _card(self, path: Path) -> dict[str, float]:
+        try:
+            card = tomllib.loads(path.read_text())
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise BadInput(f"{path}: cannot be read as TOML: {error}") from error
+        self.used.add(path)
+        limits = {"answer_bytes": math.inf, "top1": 1.0}
+        problems = [
+            f"{path}: {key}: must be a number from 0 to {limit:g}, not {card.get(key)!r}"
+            for key, limit in limits.items()
+            if not isinstance(card.get(key), int | float) or not 0 <= card[key] <= limit
+        ]
+        if problems:
+            raise BadInput(*problems)
+        return {key: float(card[key]) for key in limits}
+
+    def _profile(self, model: str, hardware: str) -> Profile:
+        path = self._path("profiles", f"{model}@{hardware}.csv")
+        if path is None:
+            have = ", ".join(self.profiled(model)) or "none"
+            raise BadInput(
+                f"no profile of model {model!r} on hardware {hardware!r}; there are profiles on {have}"
+            )
+        with self._table(path) as table:
+            table.check_cuts(len(self.model(model).layers))
+            times = {n: table.cells(f"{n}_s") for n in TIMES}
+            basis = {n: table.bases(f"{n}_basis", times[n]) for n in TIMES}
+            energy = (
+                table.cells("energy_j") if "energy_j" in table.header else (None,) * len(table.rows)
+            )
+        return Profile(times, basis, energy, tuple(row.get("source", "") for row in table.rows))
+
+    def _hardware(self, name: str) -> Hardware:
+        table, row = self._row("hardware", name)
+        with table:
+            idle_w, compute_w = (table.number(row, key) for key in ("idle_w", "compute_w"))
+        return Hardware(name, idle_w, compute_w, row["measuring_point"], row["source"])
+
+    def _radio(self, name: str) -> Radio:
+        table, row = self._row("radio", name)
+        with table:
+            values = [table.number(row, key) for key in RADIO_COLUMNS]
+        return Radio(name, *values)
+
+    def _row(self, kind: str, name: str) -> tuple[_Table, dict[str, str]]:
+        file = {"hardware": "hardware.csv", "radio": "radios.csv"}[kind]
+        have: list[str] = []
+        for folder in self.folders:
+            if not (folder / file).is_file():
+                continue
+            table = self._table(folder / file)
+            for row in table.rows:
+                if row.get(kind) == name:
+                    return table, row
+                have.append(row.get(kind, ""))
+        raise BadInput(f"no {kind} {name!r} in {file}; there are {', '.join(have) or 'none'}")
+
+    def _path(self, *parts: str) -> Path | None:
+        paths = (folder.joinpath(*parts) for folder in self.folders)
+        return next((path for path in paths if path.is_file()), None)
+
+    def _names(self, folder: str, pattern: str) -> list[str]:
+        return sorted(
+            {p.stem for f in self.folders for p in f.joinpath(folder).glob(f"{pattern}.csv")}
+        )
+
+    def _table(self, path: Path) -> _Table:
+        self.used.add(path)
+        return _Table(path)
+
+
+class _Table:
+    """A CSV file; mistakes pile up with their lines and are raised together on leaving."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problems: list[str] = []
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                reader = csv.DictReader(file, restval="")
+                self.rows = list(reader)
+                self.header = tuple(reader.fieldnames or ())
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise BadInput(f"{path}: cannot be read as CSV: {error}") from error
+        self._lines = {id(row): number for number, row in enumerate(self.rows, 2)}
+
+    def __enter__(self) -> _Table:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None and self.problems:
+            raise BadInput(*self.problems)
+
+    def check_cuts(self, count: int | None = None) -> None:
+        """Rows must be the cuts 0..L in order, as many as the model has."""
+        for number, row in enumerate(self.rows):
+            if row.get("cut") != str(number):
+                self.wrong(row, "cut", f"must be {number}: one row per cut, in order")
+        if len(self.rows) < 2:
+            self.problems.append(f"{self.path}: needs a row for cut 0 and one for the last cut")
+        elif count is not None and len(self.rows) != count:
+            self.problems.append(f"{self.path}: has {len(self.rows)} cuts, its model has {count}")
+
+    def number(self, row: dict[str, str], key: str) -> float:
+        """A finite number >= 0."""
+        try:
+            value = float(row.get(key, ""))
+        except ValueError:
+            value = math.nan
+        if not 0 <= value < math.inf:
+            self.wrong(row, key, "must be a number, 0 or more")
+        return value
+
+    def cells(self, key: str) -> Cells:
+        """A column of numbers, None where empty."""
+        return tuple(self.number(row, key) if row.get(key) else None for row in self.rows)
+
+    def bases(self, key: str, times: Cells) -> tuple[str, ...]:
+        """A column that says what the times rest on."""
+        for row, time in zip(self.rows, times, strict=True):
+            if time is not None and row.get(key) not in BASES:
+                self.wrong(row, key, f"must be one of {', '.join(BASES)}")
+        return tuple(row.get(key, "") for row in self.rows)
+
+    def wrong(self, row: dict[str, str], key: str, what: str) -> None:
+        """Note a mistake in a cell."""
+        self.problems.append(
+            f"{self.path}:{self._lines[id(row)]}: {key}: {what}, not {row.get(key, '')!r}"
+        )
+
+
+def options(
+    tables: Tables, models: Sequence[str], hardware: str, servers: Mapping[str, str]
+) -> list[Option]:
+    """Every way a device can run the models: each cut, with each server that can take it.
+
+    Args:
+        tables: where the tables are.
+        models: model names.
+        hardware: of the device.
+        servers: hardware by server name.
+
+    Raises:
+        BadInput: a model has no table on some hardware; all such mistakes at once.
+    """
+    problems: list[str] = []
+    found: list[Option] = []
+    for name in models:
+        try:
+            found.extend(_model_options(tables, name, hardware, servers))
+        except BadInput as error:
+            problems.extend(error.problems)
+    if problems:
+        raise BadInput(*dict.fromkeys(problems))
+    return found
+
+
+def _model_options(
+    tables: Tables, name: str, hardware: str, servers: Mapping[str, str]
+) -> Iterator[Option]:
+    model, device = tables.model(name), tables.profile(name, hardware)
+    remote = {server: tables.profile(name, board) for server, board in servers.items()}
+    last = len(model.layers) - 1
+    for cut, layer in enumerate(model.layers):
+        head_s = device.device_s(cut)
+        if head_s is None:
+            continue
+        if cut == last:
+            local = Demand(head_s, correct=model.top1, energy_j=device.energy_j[cut])
+            yield Option(name, cut, layer, None, (local,))
+            continue
+        for server, profile in remote.items():
+            tail_s = profile.server_s(cut)
+            if tail_s is not None:
+                demand = Demand(
+                    head_s=head_s,
+                    send_bytes=model.wire_bytes[cut],
+                    tail_s=tail_s,
+                    answer_bytes=model.answer_bytes,
+                    correct=model.top1,
+                    rest_s=device.rest_s(cut),
+                    whole_s=device.device_s(last),
+                    energy_j=device.energy_j[cut],
+                )
+                yield Option(name, cut, layer, server, (demand,))

@@ -1,0 +1,1 @@
+"""The report: figures from rows, and the page that holds them."""

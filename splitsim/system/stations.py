@@ -1,0 +1,142 @@
+"""Stations: where jobs wait and are served.
+
+``submit(job)`` gives back the job, which is itself the event of its end. The stations here are
+recursive: with first come, first served the end is known at arrival, even if jobs give up,
+because only earlier jobs matter and all is settled about them (Lindley 1952; Kiefer and
+Wolfowitz 1955 for several workers). No queue object, and nothing to cancel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from heapq import heapreplace
+
+from splitsim.steps import Steps
+from splitsim.system.clock import Clock, Key, Moment
+
+
+class Job(Moment):
+    """Work for a station: seconds, or bits on a link.
+
+    A job that has not begun by ``give_up_s`` leaves then. One that has begun and is not through
+    by then ends for its owner at that time. ``after_s`` is a pure delay behind the station.
+    The station fills in ``start_s`` (None: never begun), ``end_s`` (None: not through in time)
+    and ``gave_up``.
+    """
+
+    def __init__(
+        self, clock: Clock, key: Key, work: float, give_up_s: float, after_s: float = 0.0
+    ) -> None:
+        super().__init__(clock, key)
+        self.work = work
+        self.give_up_s = give_up_s
+        self.after_s = after_s
+        self.start_s: float | None = None
+        self.end_s: float | None = None
+        self.gave_up = False
+
+
+def settle(clock: Clock, job: Job) -> Job:
+    """Let the job's owner go on when it is through, or when it gives up."""
+    if job.end_s is not None:
+        time_s = job.end_s + job.after_s
+        if time_s <= job.give_up_s:
+            return clock.at(time_s, job)  # type: ignore[return-value]
+    job.gave_up = True
+    return clock.at(max(job.give_up_s, clock.now), job)  # type: ignore[return-value]
+
+
+class Fifo:
+    """First come, first served, by any number of workers, with others' jobs in between.
+
+    Args:
+        clock: simulated time.
+        workers: how many serve at a time.
+        background: pairs of arrival time and work, rising in time; folded into the recursion
+            when a job arrives, so that they cost no events.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        workers: int = 1,
+        background: Iterator[tuple[float, float]] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._free = [0.0] * workers
+        self._background = iter(()) if background is None else background
+        self._next = next(self._background, (math.inf, 0.0))
+        self.offered_s = 0.0
+        self.busy_s = 0.0
+
+    def submit(self, job: Job) -> Job:
+        """Take a job; a computation that has begun runs out on its worker."""
+        start = max(self.free_s(), self._clock.now)
+        self.offered_s += job.work
+        if start < job.give_up_s:
+            end = start + job.work
+            heapreplace(self._free, end)
+            self.busy_s += job.work
+            job.start_s = start
+            if end <= job.give_up_s:
+                job.end_s = end
+        return settle(self._clock, job)
+
+    def free_s(self) -> float:
+        """When the first worker is free, as known now."""
+        if self._next[0] <= self._clock.now:
+            self._fold(self._clock.now)
+        return self._free[0]
+
+    def wait_s(self) -> float:
+        """How long a job that comes now would wait."""
+        return max(self.free_s() - self._clock.now, 0.0)
+
+    def _fold(self, now: float) -> None:
+        free, (arrival, work) = self._free, self._next
+        while arrival <= now:
+            heapreplace(free, max(free[0], arrival) + work)
+            arrival, work = next(self._background)
+        self._next = arrival, work
+
+
+class Link:
+    """A link of its own for one device in one direction; its rate varies.
+
+    Jobs are bits. A transfer spans times of zero rate; one whose owner gives up is cut.
+    """
+
+    def __init__(self, clock: Clock, rate: Steps) -> None:
+        self._clock = clock
+        self.rate = rate
+        self._free = 0.0
+        self.airtime_s = 0.0
+        self.bits = 0.0
+
+    def submit(self, job: Transfer) -> Transfer:
+        """Take a transfer."""
+        start = max(self._free, self._clock.now)
+        if start < job.give_up_s:
+            self._send(job, start)
+        settle(self._clock, job)
+        return job
+
+    def _send(self, job: Transfer, start: float) -> None:
+        sent = self.rate.area(start)
+        end = max(self.rate.when(sent + job.work, job.give_up_s), start)
+        if end <= job.give_up_s:
+            job.end_s, job.sent_bits = end, job.work
+        else:
+            end, job.sent_bits = job.give_up_s, self.rate.area(job.give_up_s) - sent
+        job.start_s, job.airtime_s = start, end - start
+        self._free = end
+        self.airtime_s += job.airtime_s
+        self.bits += job.sent_bits
+
+
+class Transfer(Job):
+    """A job on a link, which also fills in what was sent and how long it took."""
+
+    airtime_s = 0.0
+    sent_bits = 0.0

@@ -1,0 +1,243 @@
+"""A task and what everybody says about it: Option, Demand, View, Record.
+
+A network is a chain of blocks between valid cuts 0..L. Cut 0 is offloading, cut L is local
+computing, any other a split; a policy picks one Option, and one code path runs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Radio:
+    """A linear radio: increments over the board's idle power.
+
+    Sending draws ``a`` joules per bit and ``b_w`` watts while it lasts; after the last byte
+    ``tail_w`` for at most ``tail_s`` (Huang et al., MobiSys 2012).
+    """
+
+    name: str
+    a_up_j_per_bit: float
+    a_down_j_per_bit: float
+    b_w: float
+    tail_s: float
+    tail_w: float
+
+    def send_j(self, bits: float, airtime_s: float) -> float:
+        """Joules of sending."""
+        return self.a_up_j_per_bit * bits + self.b_w * airtime_s
+
+    def receive_j(self, bits: float, airtime_s: float) -> float:
+        """Joules of receiving."""
+        return self.a_down_j_per_bit * bits + self.b_w * airtime_s
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one task costs under one option, before noise.
+
+    ``rest_s`` is what the device still has to compute after the head if no answer comes, and
+    ``whole_s`` the same if the head was never begun; both None where the device cannot.
+    """
+
+    head_s: float
+    send_bytes: float = 0.0
+    tail_s: float = 0.0
+    answer_bytes: float = 0.0
+    correct: float = 1.0
+    rest_s: float | None = None
+    whole_s: float | None = None
+    energy_j: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way of running an inference: this model, cut there, with that server (None: local)."""
+
+    model: str
+    cut: int
+    layer: str
+    server: str | None
+    demands: tuple[Demand, ...]  # a row per sample; a published table has one
+
+    def demand(self, sample: int) -> Demand:
+        """What a task with this sample costs."""
+        return self.demands[sample]
+
+    @property
+    def label(self) -> str:
+        """``local:resnet152``, ``offload:resnet152`` or ``split:resnet152/layer2``."""
+        if self.server is None:
+            return f"local:{self.model}"
+        return f"split:{self.model}/{self.layer}" if self.cut else f"offload:{self.model}"
+
+
+class Options(Sequence[Option]):
+    """The options of a device, with arrays of table means for policies, one member per option.
+
+    Attributes:
+        head_s: pre-processing, head and encoding on the device.
+        send_bits: bits on the uplink; 0 for local options.
+        network_s: one-way latencies there and back, cell and back-haul together.
+        tail_s: decoding and tail on the server.
+        answer_bits: bits on the downlink.
+        compute_j: the device's compute increment for ``head_s``.
+        correct: expected share of right answers.
+        sends: 1.0 where the option uses the network, else 0.0.
+        server: index into ``servers``; ``len(servers)`` for local options.
+    """
+
+    def __init__(
+        self,
+        options: Sequence[Option],
+        *,
+        servers: Sequence[str],
+        one_way_s: Sequence[float],
+        compute_w: float,
+        radio: Radio,
+    ) -> None:
+        self._options = tuple(options)
+        self.servers = tuple(servers)
+        self.radio = radio
+        self.labels = tuple(option.label for option in options)
+        self.server = np.array([self._server(option) for option in options])
+        self.sends = np.array([float(option.server is not None) for option in options])
+        self.head_s = self._mean("head_s")
+        self.send_bits = 8 * self._mean("send_bytes")
+        self.network_s = 2 * np.array([*one_way_s, 0.0])[self.server]
+        self.tail_s = self._mean("tail_s")
+        self.answer_bits = 8 * self._mean("answer_bytes")
+        self.correct = self._mean("correct")
+        self.compute_j = np.array([self._compute_j(option, compute_w) for option in options])
+
+    @overload
+    def __getitem__(self, index: int) -> Option: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Option]: ...
+    def __getitem__(self, index: int | slice) -> Option | Sequence[Option]:
+        return self._options[index]
+
+    def __len__(self) -> int:
+        return len(self._options)
+
+    def find(self, model: str, cut: str | int, server: str | None = None) -> int:
+        """The index of an option; ``cut`` is a layer's name or a number, -1 the last.
+
+        Without a server the first one that can run it is taken.
+
+        Raises:
+            LookupError: there is none; the message lists those that exist.
+        """
+        model_options = [o for o in self._options if o.model == model]
+        if not model_options:
+            raise LookupError(f"no model {model!r} here; there is {_list(self.models)}")
+        last = max(o.cut for o in model_options)
+        named = [o for o in model_options if cut in (o.layer, o.cut, o.cut - last - 1)]
+        if not named:
+            layers = dict.fromkeys(o.layer for o in model_options)
+            raise LookupError(f"model {model!r} has no cut {cut!r}; there is {_list(layers)}")
+        for option in named:
+            if server is None or option.server in (server, None):
+                return self._options.index(option)
+        raise LookupError(f"no server {server!r} for {model!r}; there is {_list(self.servers)}")
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models, in order."""
+        return tuple(dict.fromkeys(option.model for option in self._options))
+
+    def _server(self, option: Option) -> int:
+        return len(self.servers) if option.server is None else self.servers.index(option.server)
+
+    def _mean(self, name: str) -> np.ndarray:
+        return np.array([np.mean([getattr(d, name) for d in o.demands]) for o in self._options])
+
+    @staticmethod
+    def _compute_j(option: Option, compute_w: float) -> float:
+        joules = [
+            d.head_s * compute_w if d.energy_j is None else d.energy_j for d in option.demands
+        ]
+        return float(np.mean(joules))
+
+
+def _list(names: Any) -> str:
+    return ", ".join(names) or "none"
+
+
+class View(NamedTuple):
+    """What a device can know when it decides; values only, and nothing of this task's luck.
+
+    Rates are averages of the device's own past transfers (NaN before the first); a server's
+    state is what it last told this device, with the age of that word (inf: never).
+    """
+
+    options: Options
+    now_s: float
+    deadline_s: float  # inf: none
+    compute_backlog_s: float  # table means of own unfinished computations
+    uplink_backlog_bits: float  # decided on, and not yet sent
+    uplink_bps: float
+    downlink_bps: float
+    rate_age_s: float  # since the uplink was last observed; inf: never
+    task_gap_s: float  # average time between own tasks; NaN before the second
+    in_flight: int  # own unanswered tasks, this one not counted
+    server_wait_s: tuple[float, ...]  # queueing delay at each server
+    server_age_s: tuple[float, ...]
+
+
+DONE, TIMEOUT, DROPPED, UNFINISHED = "done", "timeout", "dropped", "unfinished"
+
+
+def _column(unit: str, meaning: str, default: Any = None) -> Any:
+    return field(default=default, metadata={"unit": unit, "meaning": meaning})
+
+
+@dataclass(init=False, eq=False)
+class Record:
+    """One row per task created; Parquet columns, documentation and checks are made from it.
+
+    A stamp is null where it did not happen. For ``done`` rows the differences of consecutive
+    stamps that are not null sum to ``done_s - created_s``.
+    """
+
+    point: int = _column("", "point of the sweep", 0)
+    policy: str = _column("", "name of the policy", "")
+    seed: int = _column("", "replication", 0)
+    device: str = _column("", "device, with its number", "")
+    task: int = _column("", "number of the task on its device", 0)
+    sample: int = _column("", "row of the outcomes table", 0)
+    option: str | None = _column("", "what the policy chose")
+    server: str | None = _column("", "server of that option; null for local computing")
+    status: str = _column("", "done, timeout, dropped or unfinished", UNFINISHED)
+    created_s: float = _column("s", "the task arrives and the policy decides", 0.0)
+    head_start_s: float | None = _column("s", "the device begins pre-processing, head, encoding")
+    head_end_s: float | None = _column("s", "the device ends them")
+    tx_start_s: float | None = _column("s", "the first bit leaves on the uplink")
+    tx_end_s: float | None = _column("s", "the last bit leaves")
+    server_arrival_s: float | None = _column("s", "the last bit reaches the server")
+    server_start_s: float | None = _column("s", "a worker begins decoding and tail")
+    server_end_s: float | None = _column("s", "the worker ends")
+    answer_start_s: float | None = _column("s", "the answer enters the downlink")
+    fallback_start_s: float | None = _column("s", "the device begins the rest by itself")
+    fallback_end_s: float | None = _column("s", "the device ends it")
+    done_s: float | None = _column("s", "the answer is there")
+    left_s: float | None = _column("s", "the task ends, however it ends")
+    airtime_s: float = _column("s", "time on the uplink", 0.0)
+    sent_bytes: float = _column("B", "bytes that left on the uplink", 0.0)
+    received_bytes: float = _column("B", "bytes that came on the downlink", 0.0)
+    compute_j: float = _column("J", "compute increment over idle", 0.0)
+    tx_j: float = _column("J", "radio increment while sending", 0.0)
+    rx_j: float = _column("J", "radio increment while receiving", 0.0)
+    tail_j: float = _column("J", "radio tail this task's last byte started", 0.0)
+    correct: float | None = _column("", "share of right answers in [0, 1]; null unless done")
+
+
+COLUMNS = fields(Record)
+STAMPS = tuple(
+    c.name for c in COLUMNS if c.name.endswith("_s") and c.name not in {"left_s", "airtime_s"}
+)

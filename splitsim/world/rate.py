@@ -1,0 +1,31 @@
+"""From SNR to rate."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from splitsim.component import Component, Positive
+
+
+class Shannon(Component):
+    """Attenuated Shannon capacity, min(efficiency log2(1 + SNR), cap), in bit/s/Hz.
+
+    TR 36.942 gives efficiency 0.6 and cap 4.4 for the downlink, 0.4 and 2.0 for the uplink
+    (parameters unverified). It is a system figure that contains all overheads.
+    """
+
+    kind: Literal["shannon"]
+    efficiency: Annotated[Positive, Field(le=1)] = 1.0
+    cap_bps_hz: Positive | None = None
+
+    def bps_hz(self, snr: np.ndarray) -> np.ndarray:
+        """Spectral efficiency for an array of linear SNRs, same shape."""
+        cap = math.inf if self.cap_bps_hz is None else self.cap_bps_hz
+        return np.minimum(self.efficiency * np.log2(1 + snr), cap)
+
+
+RateMap = Annotated[Shannon, Field(discriminator="kind")]

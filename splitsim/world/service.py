@@ -1,0 +1,50 @@
+"""How long a computation takes against its table: one common factor of mean 1 per task."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from splitsim.component import Component, Positive
+from splitsim.rng import Series
+
+
+class ConstantService(Component):
+    """Always as the table says."""
+
+    kind: Literal["constant"] = "constant"
+
+    def factors(self, rng: np.random.Generator) -> Series:  # noqa: ARG002 - nothing is drawn
+        """The factor of task n."""
+        return Series(np.ones)
+
+
+class LognormalService(Component):
+    """Log-normal of mean 1 and coefficient of variation ``cv``."""
+
+    kind: Literal["lognormal"]
+    cv: Positive
+
+    def factors(self, rng: np.random.Generator) -> Series:
+        """The factor of task n: exp(s z - s^2 / 2) with s^2 = ln(1 + cv^2)."""
+        variance = math.log1p(self.cv**2)
+        sigma = math.sqrt(variance)
+        return Series(lambda n: np.exp(sigma * rng.standard_normal(n) - variance / 2))
+
+
+class ExponentialService(Component):
+    """Exponential of mean 1."""
+
+    kind: Literal["exponential"]
+
+    def factors(self, rng: np.random.Generator) -> Series:
+        """The factor of task n."""
+        return Series(rng.standard_exponential)
+
+
+Service = Annotated[
+    ConstantService | LognormalService | ExponentialService, Field(discriminator="kind")
+]
