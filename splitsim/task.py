@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
+from statistics import fmean
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -55,7 +57,7 @@ class Demand:
     energy_j: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Option:
     """One way of running an inference: this model, cut there, with that server (None: local)."""
 
@@ -69,12 +71,22 @@ class Option:
         """What a task with this sample costs."""
         return self.demands[sample]
 
-    @property
+    @cached_property
     def label(self) -> str:
         """``local:resnet152``, ``offload:resnet152`` or ``split:resnet152/layer2``."""
         if self.server is None:
             return f"local:{self.model}"
         return f"split:{self.model}/{self.layer}" if self.cut else f"offload:{self.model}"
+
+    @cached_property
+    def head_s(self) -> float:
+        """Mean time on the device."""
+        return fmean(demand.head_s for demand in self.demands)
+
+    @cached_property
+    def send_bits(self) -> float:
+        """Mean bits on the uplink."""
+        return 8 * fmean(demand.send_bytes for demand in self.demands)
 
 
 class Options(Sequence[Option]):
@@ -83,10 +95,9 @@ class Options(Sequence[Option]):
     Attributes:
         head_s: pre-processing, head and encoding on the device.
         send_bits: bits on the uplink; 0 for local options.
-        network_s: one-way latencies there and back, cell and back-haul together.
-        tail_s: decoding and tail on the server.
+        remote_s: decoding and tail on the server, and latencies there and back.
         answer_bits: bits on the downlink.
-        compute_j: the device's compute increment for ``head_s``.
+        fixed_j: joules that do not depend on the rate: computing, and per bit.
         correct: expected share of right answers.
         sends: 1.0 where the option uses the network, else 0.0.
         server: index into ``servers``; ``len(servers)`` for local options.
@@ -107,13 +118,16 @@ class Options(Sequence[Option]):
         self.labels = tuple(option.label for option in options)
         self.server = np.array([self._server(option) for option in options])
         self.sends = np.array([float(option.server is not None) for option in options])
-        self.head_s = self._mean("head_s")
-        self.send_bits = 8 * self._mean("send_bytes")
-        self.network_s = 2 * np.array([*one_way_s, 0.0])[self.server]
-        self.tail_s = self._mean("tail_s")
+        self.head_s = np.array([option.head_s for option in options])
+        self.send_bits = np.array([option.send_bits for option in options])
+        self.remote_s = 2 * np.array([*one_way_s, 0.0])[self.server] + self._mean("tail_s")
         self.answer_bits = 8 * self._mean("answer_bytes")
         self.correct = self._mean("correct")
-        self.compute_j = np.array([self._compute_j(option, compute_w) for option in options])
+        self.fixed_j = (
+            np.array([self._compute_j(option, compute_w) for option in options])
+            + radio.a_up_j_per_bit * self.send_bits
+            + radio.a_down_j_per_bit * self.answer_bits
+        )
 
     @overload
     def __getitem__(self, index: int) -> Option: ...
@@ -125,24 +139,35 @@ class Options(Sequence[Option]):
     def __len__(self) -> int:
         return len(self._options)
 
-    def find(self, model: str, cut: str | int, server: str | None = None) -> int:
-        """The index of an option; ``cut`` is a layer's name or a number, -1 the last.
+    def local(self, model: str) -> int:
+        """The index of computing a model on the device.
 
-        Without a server the first one that can run it is taken.
+        Raises:
+            LookupError: the device cannot; the message lists what it can.
+        """
+        able = {o.model: n for n, o in enumerate(self._options) if o.server is None}
+        if model not in able:
+            raise LookupError(f"model {model!r} cannot run here; there is {_list(able)}")
+        return able[model]
+
+    def find(self, model: str, cut: str | int, server: str | None = None) -> int:
+        """The index of a way with a server; ``cut`` is a layer's name or a number.
+
+        Without ``server`` the first that can run it is taken.
 
         Raises:
             LookupError: there is none; the message lists those that exist.
         """
-        model_options = [o for o in self._options if o.model == model]
-        if not model_options:
-            raise LookupError(f"no model {model!r} here; there is {_list(self.models)}")
-        last = max(o.cut for o in model_options)
-        named = [o for o in model_options if cut in (o.layer, o.cut, o.cut - last - 1)]
-        if not named:
-            layers = dict.fromkeys(o.layer for o in model_options)
+        remote = [o for o in self._options if o.server is not None]
+        models = dict.fromkeys(o.model for o in remote)
+        if model not in models:
+            raise LookupError(f"no model {model!r} to send; there is {_list(models)}")
+        cuts = [o for o in remote if o.model == model]
+        if not any(cut in (o.layer, o.cut) for o in cuts):
+            layers = dict.fromkeys(o.layer for o in cuts)
             raise LookupError(f"model {model!r} has no cut {cut!r}; there is {_list(layers)}")
-        for option in named:
-            if server is None or option.server in (server, None):
+        for option in cuts:
+            if cut in (option.layer, option.cut) and server in (option.server, None):
                 return self._options.index(option)
         raise LookupError(f"no server {server!r} for {model!r}; there is {_list(self.servers)}")
 

@@ -29,6 +29,7 @@ class Job(Moment):
         self, clock: Clock, key: Key, work: float, give_up_s: float, after_s: float = 0.0
     ) -> None:
         super().__init__(clock, key)
+        self.clock = clock
         self.work = work
         self.give_up_s = give_up_s
         self.after_s = after_s
@@ -37,14 +38,23 @@ class Job(Moment):
         self.gave_up = False
 
 
-def settle(clock: Clock, job: Job) -> Job:
+def settle(job: Job) -> Job:
     """Let the job's owner go on when it is through, or when it gives up."""
     if job.end_s is not None:
         time_s = job.end_s + job.after_s
         if time_s <= job.give_up_s:
-            return clock.at(time_s, job)  # type: ignore[return-value]
+            job.clock.at(time_s, job)
+            return job
     job.gave_up = True
-    return clock.at(max(job.give_up_s, clock.now), job)  # type: ignore[return-value]
+    job.clock.at(max(job.give_up_s, job.clock.now), job)
+    return job
+
+
+def travel(job: Job) -> Job:
+    """A pure delay of ``job.work`` seconds, in which nobody waits for anybody."""
+    job.start_s = job.clock.now
+    job.end_s = job.start_s + job.work
+    return settle(job)
 
 
 class Fifo:
@@ -81,7 +91,7 @@ class Fifo:
             job.start_s = start
             if end <= job.give_up_s:
                 job.end_s = end
-        return settle(self._clock, job)
+        return settle(job)
 
     def free_s(self) -> float:
         """When the first worker is free, as known now."""
@@ -101,6 +111,13 @@ class Fifo:
         self._next = arrival, work
 
 
+class Transfer(Job):
+    """A job on a link, which also fills in what was sent and how long it took."""
+
+    airtime_s = 0.0
+    sent_bits = 0.0
+
+
 class Link:
     """A link of its own for one device in one direction; its rate varies.
 
@@ -112,14 +129,13 @@ class Link:
         self.rate = rate
         self._free = 0.0
         self.airtime_s = 0.0
-        self.bits = 0.0
 
     def submit(self, job: Transfer) -> Transfer:
         """Take a transfer."""
         start = max(self._free, self._clock.now)
         if start < job.give_up_s:
             self._send(job, start)
-        settle(self._clock, job)
+        settle(job)
         return job
 
     def _send(self, job: Transfer, start: float) -> None:
@@ -132,11 +148,7 @@ class Link:
         job.start_s, job.airtime_s = start, end - start
         self._free = end
         self.airtime_s += job.airtime_s
-        self.bits += job.sent_bits
 
-
-class Transfer(Job):
-    """A job on a link, which also fills in what was sent and how long it took."""
-
-    airtime_s = 0.0
-    sent_bits = 0.0
+    def sent_bits(self, from_s: float, to_s: float) -> float:
+        """Bits a transfer in progress moves between two times."""
+        return self.rate.area(to_s) - self.rate.area(from_s)

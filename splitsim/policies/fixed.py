@@ -1,0 +1,63 @@
+"""Policies that do not look: the same option for every task, or any."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from splitsim.rng import Series
+from splitsim.task import Options, View
+
+
+class Local:
+    """Compute everything on the device."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._index = 0
+
+    def reset(self, options: Options, rng: np.random.Generator) -> None:  # noqa: ARG002
+        """Find the option."""
+        self._index = options.local(self._model)
+
+    def choose(self, view: View) -> int:  # noqa: ARG002
+        """Always the same."""
+        return self._index
+
+
+class Split:
+    """Compute the head here and the tail on a server; ``cut`` is a layer's name or a number."""
+
+    def __init__(self, model: str, cut: str | int, server: str | None = None) -> None:
+        self._model = model
+        self._cut = cut
+        self._server = server
+        self._index = 0
+
+    def reset(self, options: Options, rng: np.random.Generator) -> None:  # noqa: ARG002
+        """Find the option."""
+        self._index = options.find(self._model, self._cut, self._server)
+
+    def choose(self, view: View) -> int:  # noqa: ARG002
+        """Always the same."""
+        return self._index
+
+
+class Offload(Split):
+    """Send the input and compute everything on a server."""
+
+    def __init__(self, model: str, server: str | None = None) -> None:
+        super().__init__(model, 0, server)
+
+
+class Random:
+    """Any option, all equally likely."""
+
+    def reset(self, options: Options, rng: np.random.Generator) -> None:
+        """Prepare the draws."""
+        self._draws = Series(lambda size: rng.integers(len(options), size=size))
+        self._next = 0
+
+    def choose(self, view: View) -> int:  # noqa: ARG002
+        """The next draw."""
+        self._next += 1
+        return int(self._draws[self._next - 1])

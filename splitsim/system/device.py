@@ -1,0 +1,171 @@
+"""A device: one compute unit, its links and radio, its policy, and the account of its tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from splitsim.component import Component, Count, Name, Positive
+from splitsim.policies.base import Policy
+from splitsim.rng import Series
+from splitsim.system.cell import CellSpec
+from splitsim.system.clock import Clock
+from splitsim.system.energy import RadioMeter
+from splitsim.system.knowledge import Knowledge
+from splitsim.system.server import Server
+from splitsim.system.stations import Fifo, Job, Link, Transfer
+from splitsim.task import DONE, UNFINISHED, Demand, Option, Options, Record
+from splitsim.world.arrivals import Arrivals
+from splitsim.world.service import ConstantService, Service
+
+
+class Timeout(Component):
+    """Give up ``after_s`` from the creation or from the last byte sent; then fail or compute.
+
+    ``then: local`` has the device compute the rest by itself, without further limit; it does
+    not concern tasks that are computed locally anyway.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    after_s: Positive
+    since: Annotated[Literal["created", "sent"], Field(alias="from")]
+    then: Literal["fail", "local"] = "fail"
+
+
+class DeviceSpec(Component):
+    """A group of equal devices in the scenario file.
+
+    ``max_in_flight`` skips a frame while that many are unanswered.
+    """
+
+    name: Name
+    count: Count = 1
+    hardware: str
+    arrivals: Arrivals
+    cell: str
+    deadline_s: Positive | None = None
+    timeout: Timeout | None = None
+    service: Service = ConstantService()
+    max_in_flight: Count | None = None
+
+
+@dataclass(frozen=True)
+class Luck:
+    """What chance holds for a device's tasks, by task number; drawn before any policy acts.
+
+    ``head[n]`` is the factor of task n's head, ``tails[s][n]`` that of its tail at server s,
+    ``samples[n]`` in [0, 1) its place in the outcomes tables.
+    """
+
+    head: Series
+    tails: Sequence[Series]
+    samples: Series
+
+
+class Device:
+    """A running device."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        index: int,
+        spec: DeviceSpec,
+        cell: CellSpec,
+        *,
+        compute_w: float,
+        options: Options,
+        policy: Policy,
+        servers: Sequence[Server],
+        uplink: Link,
+        downlink: Link,
+        luck: Luck,
+        horizon_s: float,
+    ) -> None:
+        self.clock = clock
+        self.index = index
+        self.spec = spec
+        self.cell = cell
+        self.options = options
+        self.policy = policy
+        self.servers = servers
+        self.uplink = uplink
+        self.downlink = downlink
+        self.luck = luck
+        self.horizon_s = horizon_s
+        self.compute = Fifo(clock)
+        self.radio = RadioMeter(options.radio)
+        self.position = {server.name: n for n, server in enumerate(servers)}
+        self.one_way_s = [cell.latency_s + server.spec.backhaul_s for server in servers]
+        deadline_s = math.inf if spec.deadline_s is None else spec.deadline_s
+        self.known = Knowledge(options, deadline_s, uplink, servers, self.one_way_s)
+        self.falls_back = spec.timeout is not None and spec.timeout.then == "local"
+        self.compute_j = 0.0
+        self.in_flight = 0
+        self._compute_w = compute_w
+        self._learn = getattr(policy, "learn", None)
+
+    def decide(self, record: Record) -> Option:
+        """Ask the policy."""
+        view = self.known.view(record.created_s, self.in_flight)
+        option = self.options[self.policy.choose(view)]
+        record.option, record.server = option.label, option.server
+        self.in_flight += 1
+        return option
+
+    def limit_s(self, from_s: float, since: Literal["created", "sent"], option: Option) -> float:
+        """When a task gives up that was created, or sent, at a time."""
+        timeout = self.spec.timeout
+        if timeout is None or timeout.since != since:
+            return self.horizon_s
+        if option.server is None and self.falls_back:
+            return self.horizon_s
+        return min(from_s + timeout.after_s, self.horizon_s)
+
+    def computed(self, record: Record, head: Job, option: Option, demand: Demand) -> None:
+        """Account for a head that is over, or was given up."""
+        self.known.computed(option)
+        record.head_start_s, record.head_end_s = head.start_s, head.end_s
+        if demand.energy_j is None or not demand.head_s:
+            self.charge(record, head, self._compute_w)
+        else:
+            self.charge(record, head, demand.energy_j / demand.head_s)
+
+    def computed_rest(self, record: Record, rest: Job) -> None:
+        """Account for what no server answered."""
+        self.charge(record, rest, self._compute_w)
+        record.fallback_start_s, record.fallback_end_s = rest.start_s, rest.end_s
+
+    def charge(self, record: Record, job: Job, watts: float) -> None:
+        """Charge a computation that has begun: it runs out, even if nobody waits for it."""
+        if job.start_s is not None:
+            record.compute_j += job.work * watts
+            self.compute_j += job.work * watts
+
+    def sent(self, record: Record, transfer: Transfer) -> None:
+        """Account for a transfer on the uplink that is over, or was cut."""
+        self.known.sent(transfer, self.clock.now)
+        self.radio.sent(record, transfer)
+        record.tx_start_s, record.tx_end_s = transfer.start_s, transfer.end_s
+
+    def received(self, record: Record, transfer: Transfer) -> None:
+        """Account for an answer on the downlink that is over, or was cut."""
+        self.known.received(transfer, self.clock.now)
+        self.radio.received(record, transfer)
+        record.answer_start_s = transfer.start_s
+
+    def leave(self, record: Record, status: str, correct: float | None = None) -> bool:
+        """End a task now, one way or other; always True."""
+        record.status = status
+        record.left_s = self.clock.now
+        if status == DONE:
+            record.done_s = self.clock.now
+            record.correct = correct
+        self.in_flight -= 1
+        if self._learn is not None and status != UNFINISHED:
+            self._learn(record)
+        return True

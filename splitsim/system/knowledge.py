@@ -1,0 +1,160 @@
+"""What a device can know when it decides: its own past and backlog, and what servers told it."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+from splitsim.system.server import Server
+from splitsim.system.stations import Job, Link, Transfer
+from splitsim.task import Option, Options, View
+
+MEMORY = 0.8  # weight of the past in a device's averages, per observation
+
+
+class Average:
+    """A ratio that forgets: weighted sum of amounts over weighted sum of times."""
+
+    __slots__ = ("_amount", "_time", "at_s", "value")
+
+    def __init__(self) -> None:
+        self._amount = self._time = 0.0
+        self.value = math.nan
+        self.at_s = -math.inf
+
+    def observe(self, amount: float, time: float, now_s: float) -> None:
+        """Take in one more observation, made now."""
+        self._amount = MEMORY * self._amount + amount
+        self._time = MEMORY * self._time + time
+        self.value = self._amount / self._time if self._time else math.nan
+        self.at_s = now_s
+
+
+class Backlog:
+    """Own jobs at a station that are not over, with the amounts a device expects of them."""
+
+    __slots__ = ("_jobs", "_total")
+
+    def __init__(self) -> None:
+        self._jobs: deque[tuple[Job, float]] = deque()
+        self._total = 0.0
+
+    def add(self, job: Job, amount: float) -> None:
+        """A job was submitted."""
+        self._jobs.append((job, amount))
+        self._total += amount
+
+    def open(self, now_s: float) -> tuple[float, Job | None, float]:
+        """The sum of all amounts, the oldest job and its amount."""
+        jobs = self._jobs
+        while jobs:
+            job, amount = jobs[0]
+            if not job.processed and (job.end_s is None or job.end_s > now_s):
+                return self._total, job, amount
+            jobs.popleft()
+            self._total -= amount
+        self._total = 0.0
+        return 0.0, None, 0.0
+
+
+class Knowledge:
+    """Everything a device's view is made of; nothing here is the truth of the simulator.
+
+    Times of queued computations are table means. How much of a running transfer has left is
+    known, for a sender sees its own buffer.
+    """
+
+    def __init__(
+        self,
+        options: Options,
+        deadline_s: float,
+        uplink: Link,
+        servers: Sequence[Server],
+        delays_s: Sequence[float],
+    ) -> None:
+        self._options = options
+        self._deadline_s = deadline_s
+        self._uplink = uplink
+        self._computing, self._sending = Backlog(), Backlog()
+        self._planned_bits = 0.0  # of tasks still in their heads
+        self._up, self._down, self._gap = Average(), Average(), Average()
+        self._created_s = math.nan
+        self._told = [(0.0, -math.inf) for _ in servers]
+        self._reporting = [
+            (n, server, delay_s)
+            for n, (server, delay_s) in enumerate(zip(servers, delays_s, strict=True))
+            if server.spec.report_every_s
+        ]
+
+    def view(self, now_s: float, in_flight: int) -> View:
+        """What the policy is shown for a task created now."""
+        if self._created_s == self._created_s:  # not NaN
+            self._gap.observe(now_s - self._created_s, 1.0, now_s)
+        self._created_s = now_s
+        if self._reporting:
+            self._hear_reports(now_s)
+        return View(
+            self._options,
+            now_s,
+            self._deadline_s,
+            self._compute_backlog_s(now_s),
+            self._uplink_backlog_bits(now_s),
+            self._up.value,
+            self._down.value,
+            now_s - self._up.at_s,
+            self._gap.value,
+            in_flight,
+            tuple([wait for wait, _ in self._told]),
+            tuple([now_s - at for _, at in self._told]),
+        )
+
+    def computing(self, job: Job, option: Option) -> None:
+        """A head was queued, after which the option's bits will be sent."""
+        self._computing.add(job, option.head_s)
+        self._planned_bits += option.send_bits
+
+    def computed(self, option: Option) -> None:
+        """A head is over."""
+        self._planned_bits -= option.send_bits
+
+    def computing_rest(self, job: Job, rest_s: float) -> None:
+        """What no server answered was queued here."""
+        self._computing.add(job, rest_s)
+
+    def sending(self, transfer: Transfer) -> None:
+        """A transfer was queued."""
+        self._sending.add(transfer, transfer.work)
+
+    def sent(self, transfer: Transfer, now_s: float) -> None:
+        """A transfer ended, or was cut."""
+        if transfer.airtime_s > 0:
+            self._up.observe(transfer.sent_bits, transfer.airtime_s, now_s)
+
+    def received(self, transfer: Transfer, now_s: float) -> None:
+        """An answer came."""
+        if transfer.airtime_s > 0:
+            self._down.observe(transfer.sent_bits, transfer.airtime_s, now_s)
+
+    def told(self, server: int, wait_s: float, at_s: float) -> None:
+        """An answer brought word of a server's queueing delay at an earlier time."""
+        if at_s > self._told[server][1]:
+            self._told[server] = wait_s, at_s
+
+    def _hear_reports(self, now_s: float) -> None:
+        for n, server, delay_s in self._reporting:
+            report = server.reported(now_s, delay_s)
+            if report is not None:
+                self.told(n, *report)
+
+    def _compute_backlog_s(self, now_s: float) -> float:
+        total, job, expected_s = self._computing.open(now_s)
+        if job is None or job.start_s is None or job.start_s >= now_s:
+            return total
+        return total - min(now_s - job.start_s, expected_s)
+
+    def _uplink_backlog_bits(self, now_s: float) -> float:
+        total, job, bits = self._sending.open(now_s)
+        if job is not None and job.start_s is not None and job.start_s < now_s:
+            total -= min(self._uplink.sent_bits(job.start_s, now_s), bits)
+        return total + self._planned_bits

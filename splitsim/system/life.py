@@ -1,0 +1,122 @@
+"""A task's life, from its creation to its answer.
+
+created -> decide -> compute unit: pre-process, head, encode -> uplink -> network -> server:
+decode, tail -> answer -> done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+from splitsim.system.clock import Life, Moment, task_key
+from splitsim.system.device import Device
+from splitsim.system.stations import Job, Transfer, travel
+from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED, Option, Record
+
+
+def arrivals(
+    device: Device, times: Iterator[float], until_s: float, create: Callable[[int], Record]
+) -> Life:
+    """Create a device's tasks until a time.
+
+    Args:
+        device: whose tasks.
+        times: of arrivals, or think times in a closed loop; seconds.
+        until_s: no task is created at or after it.
+        create: makes the record of task n.
+    """
+    clock, spec = device.clock, device.spec
+    closed, most = spec.arrivals.closed, spec.max_in_flight
+    for task, time_s in enumerate(times):
+        created_s = clock.now + time_s if closed else time_s
+        if created_s >= until_s:
+            return
+        yield clock.at(created_s, Moment(clock, task_key(device.index, task)))
+        record = create(task)
+        record.created_s = created_s
+        if most is not None and device.in_flight >= most:
+            record.status, record.left_s = DROPPED, created_s
+        elif closed:
+            yield from life(device, record)
+        else:
+            clock.spawn(life(device, record))
+
+
+def life(device: Device, record: Record) -> Life:
+    """The life of one task; one that loses patience on its way fails, or goes on by itself."""
+    option = device.decide(record)
+    if not (yield from _journey(device, record, option)):
+        yield from _give_up(device, record, option)
+
+
+def _journey(device: Device, record: Record, option: Option) -> Generator[Any, Any, bool]:
+    """The way to the answer; False where the task gives up."""
+    clock, task = device.clock, record.task
+    key = task_key(device.index, task)
+    demand = option.demand(record.sample)
+    limit_s = device.limit_s(record.created_s, "created", option)
+
+    head = Job(clock, key, demand.head_s * device.luck.head[task], limit_s)
+    device.compute.submit(head)
+    device.known.computing(head, option)
+    yield head
+    device.computed(record, head, option, demand)
+    if head.gave_up:
+        return False
+    if option.server is None:
+        return device.leave(record, DONE, demand.correct)
+
+    at = device.position[option.server]
+    station = device.servers[at].station
+    sent = Transfer(clock, key, 8 * demand.send_bytes, limit_s, device.one_way_s[at])
+    device.uplink.submit(sent)
+    device.known.sending(sent)
+    yield sent
+    device.sent(record, sent)
+    if sent.gave_up:
+        return False
+
+    record.server_arrival_s = clock.now
+    limit_s = min(limit_s, device.limit_s(record.tx_end_s, "sent", option))
+    tail = Job(clock, key, demand.tail_s * device.luck.tails[at][task], limit_s)
+    yield station.submit(tail)
+    record.server_start_s, record.server_end_s = tail.start_s, tail.end_s
+    if tail.gave_up:
+        return False
+
+    told = at, station.wait_s(), clock.now
+    if device.servers[at].spec.backhaul_s:
+        back = yield travel(Job(clock, key, device.servers[at].spec.backhaul_s, limit_s))
+        if back.gave_up:
+            return False
+    answer = Transfer(clock, key, 8 * demand.answer_bytes, limit_s, device.cell.latency_s)
+    yield device.downlink.submit(answer)
+    device.received(record, answer)
+    if answer.gave_up:
+        return False
+    device.known.told(*told)
+    return device.leave(record, DONE, demand.correct)
+
+
+def _give_up(device: Device, record: Record, option: Option) -> Life:
+    """Fail, or compute the rest here; the end of the simulation ends everything."""
+    clock = device.clock
+    if clock.now >= device.horizon_s:
+        device.leave(record, UNFINISHED)
+        return
+    if not device.falls_back:
+        device.leave(record, TIMEOUT)
+        return
+    demand = option.demand(record.sample)
+    rest_s = demand.whole_s if record.head_start_s is None else demand.rest_s
+    work = (rest_s or 0.0) * device.luck.head[record.task]
+    rest = Job(clock, task_key(device.index, record.task), work, device.horizon_s)
+    device.compute.submit(rest)
+    device.known.computing_rest(rest, rest_s or 0.0)
+    yield rest
+    device.computed_rest(record, rest)
+    if rest.gave_up:
+        device.leave(record, UNFINISHED)
+    else:
+        device.leave(record, DONE, demand.correct)
