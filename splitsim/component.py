@@ -56,8 +56,11 @@ class StepCurve(Component):
 
 
 def _number_as_curve(value: Any) -> Any:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return {"kind": "constant", "value": value} if is_number else value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"kind": "constant", "value": value}
+    if not isinstance(value, dict | Component):
+        raise ValueError("must be a number, or a curve over time")  # noqa: TRY004 - pydantic's way
+    return value
 
 
 # A parameter that may change over time: a number, or a curve.

@@ -21,6 +21,7 @@ Path_ = tuple[str | int, ...]
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_QUOTES = ("'", '"', "|", ">")
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -95,7 +96,8 @@ class Document:
         Raises:
             LookupError: a list has no such member, or the way leads through a plain value.
         """
-        node, path = self.data, []
+        node: Any = self.data
+        path: list[str | int] = []
         for word in dotted.split("."):
             key: str | int = word
             if isinstance(node, list):
@@ -133,7 +135,7 @@ class _Builder:
             return dict(self._items(node, path))
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*path, n)) for n, item in enumerate(node.value)]
-        return scalar(node.value, plain=node.style is None)
+        return scalar(str(node.value), plain=getattr(node, "style", None) not in _QUOTES)
 
     def _items(self, node: yaml.MappingNode, path: Path_) -> Iterator[tuple[str, Any]]:
         lines: dict[str, int] = {}

@@ -104,13 +104,12 @@ def _walk(loc: Sequence[str | int], model: Any, data: Any) -> tuple[Path_, Seque
     path: list[str | int] = []
     node, here = data, model
     names = _keys(here)
+    chosen = False
     for step in loc:
-        member = _tagged(here, step)
-        if member is not None and isinstance(node, dict) and node.get("kind") == step:
+        member = None if chosen else _tagged(here, step)
+        chosen = member is not None
+        if member is not None:
             here, names = member, _keys(member)
-            continue
-        if member is not None:  # a number that stands for a constant curve
-            here = member
             continue
         known = isinstance(node, dict) and step in node
         known = known or (isinstance(node, list) and isinstance(step, int) and step < len(node))
@@ -137,11 +136,8 @@ def _models(kind: Any) -> list[type[BaseModel]]:
 
 
 def _tagged(kind: Any, step: str | int) -> type[BaseModel] | None:
-    """The member of a union of models whose kind is called ``step``."""
-    models = _models(kind)
-    if len(models) < 2:
-        return None
-    for model in models:
+    """The one of several models whose kind is called ``step``."""
+    for model in _models(kind):
         tag = model.model_fields["kind"].annotation if "kind" in model.model_fields else None
         if get_origin(tag) is Literal and step in get_args(tag):
             return model
@@ -160,7 +156,7 @@ def _inside(kind: Any, step: str | int) -> Any:
     for model in _models(kind):
         for name, field in model.model_fields.items():
             if step in (name, field.alias):
-                return Annotated[field.annotation, "field"]
+                return field.annotation
     for part in _parts(kind):
         if get_args(part):
             return get_args(part)[-1]

@@ -15,7 +15,7 @@ def estimate(view: View, initial_rate_bps: float, forget_after_s: float) -> Esti
 
     Its own backlog comes first; transfers go at the average rate of its past ones, or at
     ``initial_rate_bps`` before the first and when the last is older than ``forget_after_s``;
-    a server makes a task wait as long as it last told, if that word is not too old either.
+    a server makes a task wait as long as it last told, less the time that has passed since.
     Without chance and competition this is exactly what happens. The radio tail is expected to
     be cut short by the device's next task.
     """
@@ -33,11 +33,10 @@ def estimate(view: View, initial_rate_bps: float, forget_after_s: float) -> Esti
         ready_s = np.maximum(ready_s, free_s)
     seconds = ready_s + airtime_s + answer_s + options.remote_s
     waits = [
-        wait if age <= forget_after_s else 0.0
-        for wait, age in zip(view.server_wait_s, view.server_age_s, strict=True)
+        wait - age for wait, age in zip(view.server_wait_s, view.server_age_s, strict=True)
     ]
-    if any(waits):
-        seconds += np.array([*waits, 0.0])[options.server]
+    if max(waits, default=0.0) > 0:
+        seconds += np.maximum([*waits, 0.0], 0.0)[options.server]
     tail_s = radio.tail_s if math.isnan(view.task_gap_s) else min(radio.tail_s, view.task_gap_s)
     joules = options.fixed_j + radio.b_w * (airtime_s + answer_s)
     joules += options.sends * (radio.tail_w * tail_s)
@@ -54,7 +53,7 @@ class Predictive:
         latency_weight: cost of a second.
         energy_weight: cost of a joule.
         initial_rate_bps: rate to expect while there is no estimate.
-        forget_after_s: age at which an estimate or a server's word counts no longer.
+        forget_after_s: age at which the estimated rate counts no longer.
         models: the models to choose among; all by default.
     """
 

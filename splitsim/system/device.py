@@ -58,13 +58,11 @@ class DeviceSpec(Component):
 class Luck:
     """What chance holds for a device's tasks, by task number; drawn before any policy acts.
 
-    ``head[n]`` is the factor of task n's head, ``tails[s][n]`` that of its tail at server s,
-    ``samples[n]`` in [0, 1) its place in the outcomes tables.
+    ``head[n]`` is the factor of task n's head, ``tails[s][n]`` that of its tail at server s.
     """
 
     head: Series
     tails: Sequence[Series]
-    samples: Series
 
 
 class Device:
@@ -74,6 +72,7 @@ class Device:
         self,
         clock: Clock,
         index: int,
+        name: str,
         spec: DeviceSpec,
         cell: CellSpec,
         *,
@@ -88,6 +87,7 @@ class Device:
     ) -> None:
         self.clock = clock
         self.index = index
+        self.name = name
         self.spec = spec
         self.cell = cell
         self.options = options

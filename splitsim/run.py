@@ -1,0 +1,227 @@
+"""One part of an experiment: ``simulate(spec, policy, seed)``, a pure function to tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from splitsim.policies.base import Policy
+from splitsim.rng import stream
+from splitsim.scenario import PolicySpec, Spec
+from splitsim.steps import Steps
+from splitsim.system.clock import Clock
+from splitsim.system.device import Device, DeviceSpec, Luck
+from splitsim.system.life import arrivals
+from splitsim.system.server import Server
+from splitsim.task import Options, Record
+
+SLICES = 100  # how often progress is reported
+
+
+@dataclass
+class DeviceRow:
+    """A device of a part: its constants, and its board's account from 0 to ``end_s``."""
+
+    point: int
+    policy: str
+    seed: int
+    device: str
+    hardware: str
+    radio: str
+    deadline_s: float | None
+    tasks: int
+    duration_s: float  # in which tasks were created
+    end_s: float  # when the last task of the part ended
+    compute_s: float  # work the compute unit took
+    offered_compute_s: float  # work it was offered
+    airtime_s: float
+    idle_j: float
+    compute_j: float
+    radio_j: float
+    board_j: float
+
+
+@dataclass
+class ServerRow:
+    """A server of a part, and the work it was offered."""
+
+    point: int
+    policy: str
+    seed: int
+    server: str
+    hardware: str
+    workers: int
+    duration_s: float
+    end_s: float
+    offered_s: float  # by the tasks
+    served_s: float
+    background_s: float  # expected from others until duration_s
+
+
+@dataclass
+class Part:
+    """What one simulation gives."""
+
+    tasks: list[Record] = field(default_factory=list)
+    devices: list[DeviceRow] = field(default_factory=list)
+    servers: list[ServerRow] = field(default_factory=list)
+
+
+def simulate(
+    spec: Spec, policy: str, seed: int, progress: Callable[[float], None] | None = None
+) -> Part:
+    """Simulate one policy at one point with one seed.
+
+    Args:
+        spec: the point.
+        policy: the name of one of its policies.
+        seed: the replication.
+        progress: told the simulated time now and then.
+    """
+    chosen = next(p for p in spec.scenario.policies if p.name == policy)
+    world = _World(spec, chosen, seed)
+    world.run(progress)
+    return world.part()
+
+
+class _World:
+    """Everything that runs in one simulation."""
+
+    def __init__(self, spec: Spec, policy: PolicySpec, seed: int) -> None:
+        self._spec = spec
+        self._policy = policy
+        self._seed = seed
+        self._scenario = spec.scenario
+        self._horizon_s = self._scenario.duration_s + self._scenario.drain_s
+        self._tasks: list[Record] = []
+        self._shared: Policy | None = None
+        self.clock = Clock()
+        self._servers = [
+            Server(self.clock, name, server, seed)
+            for name, server in self._scenario.servers.items()
+        ]
+        members = [(group, n) for group in self._scenario.devices for n in range(group.count)]
+        self._devices = [
+            self._device(index, group, f"{group.name}-{n}")
+            for index, (group, n) in enumerate(members)
+        ]
+
+    def run(self, progress: Callable[[float], None] | None) -> None:
+        """Simulate until the last task has ended."""
+        for server in self._servers:
+            self.clock.spawn(server.reporting(self._horizon_s))
+        for device in self._devices:
+            times = device.spec.arrivals.times(stream(self._seed, "arrivals", device.name))
+            create = partial(self._create, device)
+            self.clock.spawn(arrivals(device, times, self._scenario.duration_s, create))
+        if progress is not None:
+            for n in range(1, SLICES):
+                self.clock.run(until=self._scenario.duration_s * n / SLICES)
+                progress(self.clock.now)
+        self.clock.run()
+
+    def part(self) -> Part:
+        """Settle the accounts."""
+        end_s = max((record.left_s or 0.0 for record in self._tasks), default=0.0)
+        for device in self._devices:
+            device.radio.settle(end_s)
+        return Part(
+            self._tasks,
+            [self._device_row(device, end_s) for device in self._devices],
+            [self._server_row(server, end_s) for server in self._servers],
+        )
+
+    def _create(self, device: Device, task: int) -> Record:
+        record = Record()
+        record.point, record.policy, record.seed = self._spec.point, self._policy.name, self._seed
+        record.device, record.task = device.name, task
+        self._tasks.append(record)
+        return record
+
+    def _device(self, index: int, group: DeviceSpec, name: str) -> Device:
+        cell = self._scenario.cells[group.cell]
+        options = self._spec.device_options(group)
+        uplink, downlink = (
+            cell.sharing.link(self.clock, channel(self._spec, group, name, self._seed, way))
+            for way in ("uplink", "downlink")
+        )
+        return Device(
+            self.clock,
+            index,
+            name,
+            group,
+            cell,
+            compute_w=self._spec.hardware[group.name].compute_w,
+            options=options,
+            policy=self._instance(options, name),
+            servers=self._servers,
+            uplink=uplink,
+            downlink=downlink,
+            luck=self._luck(group, name),
+            horizon_s=self._horizon_s,
+        )
+
+    def _instance(self, options: Options, device: str) -> Policy:
+        """A fresh policy for each device, or one for all if its class says ``shared``."""
+        if self._shared is not None:
+            return self._shared
+        policy = self._policy.make(self._spec.folder)
+        policy.reset(options, stream(self._seed, "policy", device))
+        if getattr(policy, "shared", False):
+            self._shared = policy
+        return policy
+
+    def _luck(self, group: DeviceSpec, name: str) -> Luck:
+        head = group.service.factors(stream(self._seed, "head", name))
+        tails = [
+            server.spec.service.factors(stream(self._seed, "tail", f"{server.name}/{name}"))
+            for server in self._servers
+        ]
+        return Luck(head, tails)
+
+    def _device_row(self, device: Device, end_s: float) -> DeviceRow:
+        idle_j = self._spec.hardware[device.spec.name].idle_w * end_s
+        return DeviceRow(
+            point=self._spec.point,
+            policy=self._policy.name,
+            seed=self._seed,
+            device=device.name,
+            hardware=device.spec.hardware,
+            radio=device.cell.radio,
+            deadline_s=device.spec.deadline_s,
+            tasks=sum(record.device == device.name for record in self._tasks),
+            duration_s=self._scenario.duration_s,
+            end_s=end_s,
+            compute_s=device.compute.busy_s,
+            offered_compute_s=device.compute.offered_s,
+            airtime_s=device.uplink.airtime_s,
+            idle_j=idle_j,
+            compute_j=device.compute_j,
+            radio_j=device.radio.joules,
+            board_j=idle_j + device.compute_j + device.radio.joules,
+        )
+
+    def _server_row(self, server: Server, end_s: float) -> ServerRow:
+        background = server.spec.background
+        duration_s = self._scenario.duration_s
+        return ServerRow(
+            point=self._spec.point,
+            policy=self._policy.name,
+            seed=self._seed,
+            server=server.name,
+            hardware=server.spec.hardware,
+            workers=server.spec.workers,
+            duration_s=duration_s,
+            end_s=end_s,
+            offered_s=server.station.offered_s,
+            served_s=server.station.busy_s,
+            background_s=background.offered_s(server.spec.workers, duration_s) if background else 0,
+        )
+
+
+def channel(spec: Spec, group: DeviceSpec, device: str, seed: int, way: str) -> Steps:
+    """The rate of a device, ``way`` uplink or downlink: a function of the world alone."""
+    law = getattr(spec.scenario.cells[group.cell], way)
+    steps: Steps = law.steps(partial(stream, seed, f"{way}-fading", device))
+    return steps
