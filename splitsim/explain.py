@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from splitsim.document import Path_, did_you_mean
 from splitsim.errors import BadInput
 
+UNIONS: tuple[Any, ...] = (Union, types.UnionType)
 TYPES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -126,7 +127,7 @@ def _parts(kind: Any) -> list[Any]:
     """The alternatives of a type, without None and annotations."""
     if get_origin(kind) is Annotated:
         return _parts(get_args(kind)[0])
-    if get_origin(kind) in (Union, types.UnionType):
+    if get_origin(kind) in UNIONS:
         return [part for alternative in get_args(kind) for part in _parts(alternative)]
     return [] if kind in (None, type(None)) else [kind]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import math
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from splitsim.errors import BadInput
 from splitsim.task import Demand, Option, Radio
@@ -18,6 +18,7 @@ TIMES = ("pre", "head", "encode", "decode", "tail")
 RADIO_COLUMNS = ("a_up_j_per_bit", "a_down_j_per_bit", "b_w", "tail_s", "tail_w")
 
 Cells = tuple[float | None, ...]
+T = TypeVar("T")
 
 
 def shipped() -> Path:
@@ -49,7 +50,6 @@ class Profile:
     times: Mapping[str, Cells]
     basis: Mapping[str, tuple[str, ...]]
     energy_j: Cells
-    sources: tuple[str, ...]
 
     def sum_s(self, cut: int, *names: str) -> float | None:
         """The sum of some times at a cut; None if one of them is missing."""
@@ -85,7 +85,6 @@ class Hardware:
     idle_w: float
     compute_w: float
     measuring_point: str
-    source: str
 
 
 @dataclass
@@ -93,11 +92,13 @@ class Tables:
     """Folders laid out like ``traces/``, in order; the first that has a table gives it.
 
     Every method raises BadInput with a line per mistake, listing what there is instead.
-    ``used`` collects the files read.
+    ``used`` collects the files read, and ``provenance`` what each table says it rests on:
+    its name, the basis of each column, and the source.
     """
 
     folders: Sequence[Path] = field(default_factory=lambda: (shipped(),))
     used: set[Path] = field(default_factory=set)
+    provenance: list[dict[str, Any]] = field(default_factory=list)
     _read: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
     def model(self, name: str) -> Model:
@@ -120,10 +121,14 @@ class Tables:
         """The hardware ids a model has a profile on."""
         return sorted(name.split("@", 1)[1] for name in self._names("profiles", f"{model}@*"))
 
-    def _once(self, key: tuple[str, ...], read: Any) -> Any:
+    def _once(self, key: tuple[str, ...], read: Callable[[], T]) -> T:
         if key not in self._read:
             self._read[key] = read()
-        return self._read[key]
+        found: T = self._read[key]
+        return found
+
+    def _note(self, table: str, basis: Mapping[str, str], source: str) -> None:
+        self.provenance.append({"table": table, "basis": dict(basis), "source": source})
 
     def _model(self, name: str) -> Model:
         path = self._path("models", f"{name}.csv")
@@ -135,9 +140,11 @@ class Tables:
             table.check_cuts()
             layers = tuple(row["layer"] for row in table.rows)
             wire = tuple(table.number(row, "wire_bytes") for row in table.rows)
-        return Model(name, layers, wire, card["answer_bytes"], card["top1"])
+        basis = {"top1": str(card.get("top1_basis", ""))}
+        self._note(name, basis, " ".join(str(card.get(k, "")) for k in ("source", "notes")).strip())
+        return Model(name, layers, wire, float(card["answer_bytes"]), float(card["top1"]))
 
-    def _card(self, path: Path) -> dict[str, float]:
+    def _card(self, path: Path) -> dict[str, Any]:
         try:
             card = tomllib.loads(path.read_text())
         except (OSError, tomllib.TOMLDecodeError) as error:
@@ -151,15 +158,14 @@ class Tables:
         ]
         if problems:
             raise BadInput(*problems)
-        return {key: float(card[key]) for key in limits}
+        return card
 
     def _profile(self, model: str, hardware: str) -> Profile:
         path = self._path("profiles", f"{model}@{hardware}.csv")
         if path is None:
             have = ", ".join(self.profiled(model)) or "none"
-            raise BadInput(
-                f"no profile of model {model!r} on hardware {hardware!r}; there are profiles on {have}"
-            )
+            what = f"no profile of model {model!r} on hardware {hardware!r}"
+            raise BadInput(f"{what}; there are profiles on {have}")
         with self._table(path) as table:
             table.check_cuts(len(self.model(model).layers))
             times = {n: table.cells(f"{n}_s") for n in TIMES}
@@ -167,18 +173,25 @@ class Tables:
             energy = (
                 table.cells("energy_j") if "energy_j" in table.header else (None,) * len(table.rows)
             )
-        return Profile(times, basis, energy, tuple(row.get("source", "") for row in table.rows))
+        known = {n: ", ".join(dict.fromkeys(b for b in basis[n] if b)) for n in TIMES}
+        sources = dict.fromkeys(row.get("source", "") for row in table.rows)
+        self._note(path.stem, {n: b for n, b in known.items() if b}, " | ".join(sources))
+        return Profile(times, basis, energy)
 
     def _hardware(self, name: str) -> Hardware:
         table, row = self._row("hardware", name)
         with table:
             idle_w, compute_w = (table.number(row, key) for key in ("idle_w", "compute_w"))
-        return Hardware(name, idle_w, compute_w, row["measuring_point"], row["source"])
+        point = row.get("measuring_point", "")
+        basis = {key: row.get(f"{key}_basis", "") for key in ("idle", "compute")}
+        self._note(name, basis, f"Measuring point: {point}. {row.get('source', '')}")
+        return Hardware(name, idle_w, compute_w, point)
 
     def _radio(self, name: str) -> Radio:
         table, row = self._row("radio", name)
         with table:
             values = [table.number(row, key) for key in RADIO_COLUMNS]
+        self._note(f"radio {name}", {"radio": row.get("basis", "")}, row.get("source", ""))
         return Radio(name, *values)
 
     def _row(self, kind: str, name: str) -> tuple[_Table, dict[str, str]]:

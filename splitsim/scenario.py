@@ -100,6 +100,7 @@ class LoadedScenario:
     resolved: Mapping[str, Any]  # the file's data after overrides
     points: Sequence[Spec]
     files: Sequence[Path]
+    provenance: Sequence[Mapping[str, Any]]  # by table: what its times rest on
     warnings: Sequence[str]
 
     @property
@@ -186,6 +187,7 @@ class _Loader:
             resolved=data,
             points=[point for point in points if point is not None],
             files=sorted(self._tables.used | self._traces),
+            provenance=self._tables.provenance,
             warnings=list(self._warnings),
         )
 
@@ -274,18 +276,11 @@ class _Checks:
         self._times()
         self._patience()
         self._profiles()
-        radios = {
-            name: self._ask(("cells", name, "radio"), self.tables.radio, cell.radio)
-            for name, cell in self.scenario.cells.items()
-        }
-        hardware = {
-            device.name: self._ask(
-                ("devices", n, "hardware"), self.tables.hardware, device.hardware
-            )
-            for n, device in enumerate(self.scenario.devices)
-        }
         if self.problems:
             return None
+        cells, devices = self.scenario.cells, self.scenario.devices
+        radios = {name: self.tables.radio(cell.radio) for name, cell in cells.items()}
+        hardware = {device.name: self.tables.hardware(device.hardware) for device in devices}
         boards = {name: server.hardware for name, server in self.scenario.servers.items()}
         found = {
             device.name: options(self.tables, self.scenario.models, device.hardware, boards)
@@ -338,6 +333,10 @@ class _Checks:
                 self._wrong(("devices", n, "timeout", "after_s"), what)
 
     def _profiles(self) -> None:
+        for name, cell in self.scenario.cells.items():
+            self._ask(("cells", name, "radio"), self.tables.radio, cell.radio)
+        for n, device in enumerate(self.scenario.devices):
+            self._ask(("devices", n, "hardware"), self.tables.hardware, device.hardware)
         for m, model in enumerate(self.scenario.models):
             if self._ask(("models", m), self.tables.model, model) is None:
                 continue
@@ -353,11 +352,9 @@ class _Checks:
             if device.timeout is None or device.timeout.then != "local":
                 continue
             for option in spec.options[device.name]:
-                if option.server and any(
-                    d.whole_s is None or d.rest_s is None for d in option.demands
-                ):
-                    what = f"{device.hardware} has no time for all of {option.model}: nothing to fall back on"
-                    self._wrong(("devices", n, "timeout", "then"), what)
+                if option.server and any(d.whole_s is None for d in option.demands):
+                    what = f"{device.hardware} has no time for all of {option.model}"
+                    self._wrong(("devices", n, "timeout", "then"), f"{what}: no way to fall back")
                     break
 
     def _policies(self, spec: Spec) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,12 @@ import numpy as np
 # it a transfer that ends exactly where an outage begins could wait until the outage is over.
 SLACK = 1e-14
 KEPT = 2  # chunks held at a time: the one in use and its neighbour; others are made again
+
+
+def _floats(array: np.ndarray) -> Sequence[float]:
+    """A view whose members are Python floats: bisect is twice as fast on them."""
+    view: Any = np.ascontiguousarray(array, float)
+    return memoryview(view)
 
 
 class Chunk:
@@ -36,9 +43,9 @@ class Chunk:
         areas = np.empty_like(sums)
         areas[0] = 0.0
         areas[1:] = sums[:-1]
-        self.starts: Sequence[float] = memoryview(starts)
-        self.values: Sequence[float] = memoryview(values)
-        self.areas: Sequence[float] = memoryview(areas)
+        self.starts: Sequence[float] = _floats(starts)
+        self.values: Sequence[float] = _floats(values)
+        self.areas: Sequence[float] = _floats(areas)
         self.area = float(sums[-1])
         self.length_s = length_s
 

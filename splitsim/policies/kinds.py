@@ -6,7 +6,7 @@ import importlib
 import inspect
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -36,21 +36,19 @@ def policy_class(kind: str, folder: Path) -> type[Policy]:
     if not colon:
         raise LookupError(f"unknown kind {kind!r}; there are {', '.join(KINDS)}, or module:Class")
     found = getattr(_import(module, folder), name, None)
-    if not inspect.isclass(found) or not callable(getattr(found, "choose", None)):
-        raise LookupError(f"{kind!r} is no class with a method choose(view)")
-    return found  # type: ignore[no-any-return] # checked by hand one line above
+    if not isinstance(found, type) or not callable(getattr(found, "choose", None)):
+        raise LookupError(  # noqa: TRY004 - a name that leads nowhere
+            f"{kind!r} is no class with a method choose(view)"
+        )
+    return cast("type[Policy]", found)
 
 
 def arguments(policy: type[Policy]) -> type[BaseModel]:
     """A model of the parameters of a policy's ``__init__``, to check a scenario's keys with."""
     fields: dict[str, Any] = {}
-    if policy.__init__ is not object.__init__:  # type: ignore[misc] # a class without parameters
-        for name, parameter in inspect.signature(policy, eval_str=True).parameters.items():
-            kind = Any if parameter.annotation is parameter.empty else parameter.annotation
-            fields[name] = (
-                kind,
-                ... if parameter.default is parameter.empty else parameter.default,
-            )
+    for name, parameter in inspect.signature(policy, eval_str=True).parameters.items():
+        kind = Any if parameter.annotation is parameter.empty else parameter.annotation
+        fields[name] = (kind, ... if parameter.default is parameter.empty else parameter.default)
     config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
     return create_model(policy.__name__, __config__=config, **fields)
 

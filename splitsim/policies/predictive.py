@@ -32,9 +32,7 @@ def estimate(view: View, initial_rate_bps: float, forget_after_s: float) -> Esti
         free_s = options.sends * (view.uplink_backlog_bits / uplink_bps)
         ready_s = np.maximum(ready_s, free_s)
     seconds = ready_s + airtime_s + answer_s + options.remote_s
-    waits = [
-        wait - age for wait, age in zip(view.server_wait_s, view.server_age_s, strict=True)
-    ]
+    waits = [wait - age for wait, age in zip(view.server_wait_s, view.server_age_s, strict=True)]
     if max(waits, default=0.0) > 0:
         seconds += np.maximum([*waits, 0.0], 0.0)[options.server]
     tail_s = radio.tail_s if math.isnan(view.task_gap_s) else min(radio.tail_s, view.task_gap_s)

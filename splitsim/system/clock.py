@@ -40,7 +40,8 @@ class Clock(simpy.Environment):
 
     def at(self, time_s: float, moment: Moment) -> Moment:
         """Let a moment happen at a time that is not in the past."""
-        heappush(self._queue, (time_s, moment.key, next(self._eid), moment))
+        entry = (time_s, moment.key, next(self._eid), moment)
+        heappush(self._queue, entry)  # type: ignore[misc] # SimPy types its own priorities only
         return moment
 
     def spawn(self, life: Life) -> None:

@@ -74,11 +74,11 @@ def _journey(device: Device, record: Record, option: Option) -> Generator[Any, A
     device.known.sending(sent)
     yield sent
     device.sent(record, sent)
-    if sent.gave_up:
+    if sent.gave_up or sent.end_s is None:
         return False
 
     record.server_arrival_s = clock.now
-    limit_s = min(limit_s, device.limit_s(record.tx_end_s, "sent", option))
+    limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
     tail = Job(clock, key, demand.tail_s * device.luck.tails[at][task], limit_s)
     yield station.submit(tail)
     record.server_start_s, record.server_end_s = tail.start_s, tail.end_s

@@ -53,13 +53,16 @@ class Server:
         self.name = name
         self.spec = spec
         self._clock = clock
-        jobs = spec.background and spec.background.jobs(
-            stream(seed, "background-times", name),
-            stream(seed, "background-works", name),
-            spec.workers,
-        )
-        self.station = spec.discipline.station(clock, spec.workers, jobs)
         self._reports: list[float] = []
+        self.station = spec.discipline.station(clock, spec.workers, self._background(seed))
+
+    def _background(self, seed: int) -> Iterator[tuple[float, float]] | None:
+        if self.spec.background is None:
+            return None
+        times, works = (
+            stream(seed, f"background-{what}", self.name) for what in ("times", "works")
+        )
+        return self.spec.background.jobs(times, works, self.spec.workers)
 
     def reporting(self, until_s: float) -> Life:
         """Write down the queueing delay every ``report_every_s``."""

@@ -100,7 +100,8 @@ class Rayleigh(Component):
 
         def powers(k: int) -> np.ndarray:
             gains = path.stretch(k)
-            return gains.real**2 + gains.imag**2
+            power: np.ndarray = gains.real**2 + gains.imag**2
+            return power
 
         return powers
 

@@ -69,7 +69,7 @@ class Part:
 
 
 def simulate(
-    spec: Spec, policy: str, seed: int, progress: Callable[[float], None] | None = None
+    spec: Spec, policy: str, seed: int, progress: Callable[[float, int], None] | None = None
 ) -> Part:
     """Simulate one policy at one point with one seed.
 
@@ -77,7 +77,7 @@ def simulate(
         spec: the point.
         policy: the name of one of its policies.
         seed: the replication.
-        progress: told the simulated time now and then.
+        progress: told the simulated time and the tasks created so far, now and then.
     """
     chosen = next(p for p in spec.scenario.policies if p.name == policy)
     world = _World(spec, chosen, seed)
@@ -107,7 +107,7 @@ class _World:
             for index, (group, n) in enumerate(members)
         ]
 
-    def run(self, progress: Callable[[float], None] | None) -> None:
+    def run(self, progress: Callable[[float, int], None] | None) -> None:
         """Simulate until the last task has ended."""
         for server in self._servers:
             self.clock.spawn(server.reporting(self._horizon_s))
@@ -118,7 +118,7 @@ class _World:
         if progress is not None:
             for n in range(1, SLICES):
                 self.clock.run(until=self._scenario.duration_s * n / SLICES)
-                progress(self.clock.now)
+                progress(self.clock.now, len(self._tasks))
         self.clock.run()
 
     def part(self) -> Part:

@@ -1,0 +1,96 @@
+"""Parts: the Parquet files of one point, policy and seed; written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from splitsim.simulation import DeviceRow, Part, ServerRow
+from splitsim.task import Record
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TABLES = {"devices": DeviceRow, "servers": ServerRow, "tasks": Record}  # tasks last: they seal
+
+
+@dataclass(frozen=True, order=True)
+class PartName:
+    """Which part: a point, a policy and a seed."""
+
+    point: int
+    policy: str
+    seed: int
+
+    def __str__(self) -> str:
+        return f"p{self.point:04d}-{self.policy}-s{self.seed:04d}"
+
+    def is_whole(self, folder: Path) -> bool:
+        """Whether a folder has all of it: the tasks are moved into place last."""
+        return self.path(folder, "tasks").is_file()
+
+    def path(self, folder: Path, table: str) -> Path:
+        """Where one of its tables stands."""
+        return folder / table / f"{self}.parquet"
+
+    def read(
+        self, folder: Path, table: str, columns: Sequence[str] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Columns of one of its tables; null is NaN in columns of numbers."""
+        import pyarrow.parquet as pq
+
+        read = pq.ParquetFile(self.path(folder, table)).read(columns)
+        return {name: read[name].to_numpy() for name in read.column_names}
+
+
+def parts_in(folder: Path) -> list[PartName]:
+    """The whole parts of a results folder, in order."""
+    stems = (path.stem.split("-", 1) for path in (folder / "tasks").glob("p*-*-s*.parquet"))
+    pieces = ((point, *rest.rsplit("-", 1)) for point, rest in stems)
+    return sorted(PartName(int(p[1:]), policy, int(s[1:])) for p, policy, s in pieces)
+
+
+def write_part(folder: Path, name: PartName, part: Part) -> None:
+    """Write the tables of a part, each under a temporary name first."""
+    for table, row in TABLES.items():
+        write_rows(name.path(folder, table), row, getattr(part, table))
+
+
+def write_rows(path: Path, row: type[Any], rows: Sequence[Any]) -> None:
+    """Write dataclass instances as Parquet; the file is whole or not there."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = _schema(row)
+    columns = [pa.array(map(attrgetter(f.name), rows), f.type, size=len(rows)) for f in schema]
+    texts = [f.name for f in schema if pa.types.is_string(f.type)]
+    floats = {f.name: "BYTE_STREAM_SPLIT" for f in schema if pa.types.is_floating(f.type)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    pq.write_table(
+        pa.Table.from_arrays(columns, schema=schema),
+        partial,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=texts,
+        column_encoding=floats,
+    )
+    partial.replace(path)
+
+
+def _schema(row: type[Any]) -> pa.Schema:
+    """Names, types, units and meanings of a dataclass's fields."""
+    import pyarrow as pa
+
+    kinds = {"int": pa.int64(), "float": pa.float64(), "str": pa.string()}
+    return pa.schema(
+        [
+            pa.field(f.name, kinds[str(f.type).split(" | ")[0]], metadata=dict(f.metadata) or None)
+            for f in fields(row)
+        ]
+    )
