@@ -81,7 +81,16 @@ def run(
         BadInput: the folder cannot be used.
         KeyboardInterrupt: interrupted; finished parts are kept.
     """
-    folder = _prepare(scenario, out, resume=resume)
+    return simulate_missing(scenario, prepare(scenario, out, resume=resume), jobs, progress)
+
+
+def simulate_missing(
+    scenario: LoadedScenario,
+    folder: Path,
+    jobs: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Results:
+    """What ``run`` does once the folder is prepared."""
     names = [
         PartName(spec.point, policy, seed)
         for spec in scenario.points
@@ -252,8 +261,8 @@ def failures(folder: Path) -> dict[str, str]:
     return {note.stem: note.read_text(encoding="utf-8").strip().splitlines()[-1] for note in notes}
 
 
-def _prepare(scenario: LoadedScenario, out: str | Path | None, *, resume: bool) -> Path:
-    """The results folder, with everything in it that is known before the first part."""
+def prepare(scenario: LoadedScenario, out: str | Path | None, *, resume: bool) -> Path:
+    """Make the results folder, with everything in it that is known before the first part."""
     folder = Path(out) if out is not None else _new_folder(Path("results") / scenario.name)
     try:
         folder.mkdir(parents=True, exist_ok=True)

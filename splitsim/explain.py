@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -139,8 +139,8 @@ def _models(kind: Any) -> list[type[BaseModel]]:
 def _tagged(kind: Any, step: str | int) -> type[BaseModel] | None:
     """The one of several models whose kind is called ``step``."""
     for model in _models(kind):
-        tag = model.model_fields["kind"].annotation if "kind" in model.model_fields else None
-        if get_origin(tag) is Literal and step in get_args(tag):
+        tag: Any = model.model_fields["kind"].annotation if "kind" in model.model_fields else 0
+        if str(get_origin(tag)) == "typing.Literal" and step in get_args(tag):
             return model
     return None
 

@@ -65,7 +65,12 @@ class Results:
     def summary_rows(self) -> list[Row]:
         """The summary, made of the parts that are there."""
         points = self.manifest["points"]
-        return summarise(self.folder, [p["swept"] for p in points], [p["warmup_s"] for p in points])
+        return summarise(
+            self.folder,
+            self.manifest["policies"],
+            [point["swept"] for point in points],
+            [point["warmup_s"] for point in points],
+        )
 
     def write_summary(self) -> None:
         """Write ``summary.csv``."""

@@ -1,0 +1,5 @@
+"""``python -m splitsim``."""
+
+from splitsim.cli import main
+
+main()
