@@ -67,13 +67,17 @@ def write_rows(path: Path, row: type[Any], rows: Sequence[Any]) -> None:
     import pyarrow.parquet as pq
 
     schema = _schema(row)
-    columns = [pa.array(map(attrgetter(f.name), rows), f.type, size=len(rows)) for f in schema]
+    # All columns at once: one look at each row instead of one per cell.
+    columns = (
+        zip(*map(attrgetter(*schema.names), rows), strict=True) if rows else [()] * len(schema)
+    )
+    arrays = [pa.array(column, f.type) for column, f in zip(columns, schema, strict=True)]
     texts = [f.name for f in schema if pa.types.is_string(f.type)]
     floats = {f.name: "BYTE_STREAM_SPLIT" for f in schema if pa.types.is_floating(f.type)}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     pq.write_table(
-        pa.Table.from_arrays(columns, schema=schema),
+        pa.Table.from_arrays(arrays, schema=schema),
         partial,
         compression="zstd",
         compression_level=3,

@@ -136,6 +136,7 @@ class _World:
         record = Record()
         record.point, record.policy, record.seed = self._spec.point, self._policy.name, self._seed
         record.device, record.task = device.name, task
+        device.created += 1
         self._tasks.append(record)
         return record
 
@@ -174,11 +175,11 @@ class _World:
 
     def _luck(self, group: DeviceSpec, name: str) -> Luck:
         head = group.service.factors(stream(self._seed, "head", name))
-        tails = [
+        tails = (
             server.spec.service.factors(stream(self._seed, "tail", f"{server.name}/{name}"))
             for server in self._servers
-        ]
-        return Luck(head, tails)
+        )
+        return zip(head, *tails)  # noqa: B905 - none of them ends
 
     def _device_row(self, device: Device, end_s: float) -> DeviceRow:
         idle_j = self._spec.hardware[device.spec.name].idle_w * end_s
@@ -190,7 +191,7 @@ class _World:
             hardware=device.spec.hardware,
             radio=device.cell.radio,
             deadline_s=device.spec.deadline_s,
-            tasks=sum(record.device == device.name for record in self._tasks),
+            tasks=device.created,
             duration_s=self._scenario.duration_s,
             end_s=end_s,
             compute_s=device.compute.busy_s,

@@ -30,34 +30,49 @@ class Chunk:
     """One stretch of a Steps, in time relative to its own beginning.
 
     ``values[i]`` holds from ``starts[i]`` to ``starts[i + 1]``, the last to ``length_s``;
-    ``areas[i]`` is the integral up to ``starts[i]`` and ``area`` that of the whole chunk.
+    ``areas[i]`` is the integral up to ``starts[i]``, and the last one that of the whole.
+
+    Args:
+        starts: rising, the first 0.
+        values: as many, >= 0.
+        length_s: inf for a stretch without end.
+        step_s: the distance of the starts, where it is always the same.
     """
 
-    __slots__ = ("area", "areas", "length_s", "starts", "values")
+    __slots__ = ("areas", "length_s", "starts", "step_s", "values")
 
-    def __init__(self, starts: np.ndarray, values: np.ndarray, length_s: float) -> None:
-        lengths = np.diff(starts, append=length_s)
+    def __init__(
+        self, starts: np.ndarray, values: np.ndarray, length_s: float, step_s: float | None = None
+    ) -> None:
+        areas = np.zeros(len(values) + 1)
         # An endless last step of zero has no area; inf * 0 would be NaN.
-        parts = np.multiply(values, lengths, out=np.zeros_like(values), where=values != 0)
-        sums = np.cumsum(parts)
-        areas = np.empty_like(sums)
-        areas[0] = 0.0
-        areas[1:] = sums[:-1]
-        self.starts: Sequence[float] = _floats(starts)
-        self.values: Sequence[float] = _floats(values)
-        self.areas: Sequence[float] = _floats(areas)
-        self.area = float(sums[-1])
+        lengths = np.diff(starts, append=length_s) if step_s is None else step_s
+        np.multiply(values, lengths, out=areas[1:], where=values != 0)
+        np.cumsum(areas, out=areas)
+        self.starts = _floats(starts)
+        self.values = _floats(values)
+        self.areas = _floats(areas)
         self.length_s = length_s
+        self.step_s = step_s
 
-    def when(self, target: float) -> float:
-        """The earliest local time at which the area reaches ``target`` (inf: never)."""
-        i = bisect_left(self.areas, target - SLACK * target)
-        if i < len(self.areas) and self.areas[i] <= target:
-            return self.starts[i]
-        i -= 1
-        value = self.values[i]
-        end = self.starts[i + 1] if i + 1 < len(self.starts) else self.length_s
-        return min(self.starts[i] + (target - self.areas[i]) / value, end) if value > 0 else end
+    def index(self, local_s: float) -> int:
+        """The step a local time falls into."""
+        if self.step_s is None:
+            return bisect_right(self.starts, local_s) - 1
+        return min(int(local_s / self.step_s), len(self.values) - 1)
+
+    def when(self, target: float, first: int = 0) -> float:
+        """The earliest local time at which the area reaches ``target``, at most the whole.
+
+        Args:
+            target: the area asked for.
+            first: a step that begins before.
+        """
+        i = bisect_left(self.areas, target - SLACK * target, first)
+        begin = self.starts[i] if i < len(self.starts) else self.length_s
+        if i == 0 or self.areas[i] <= target:
+            return begin
+        return min(self.starts[i - 1] + (target - self.areas[i - 1]) / self.values[i - 1], begin)
 
 
 class Steps:
@@ -101,62 +116,77 @@ class Steps:
 
     def value(self, time_s: float) -> float:
         """The value at a time (right-continuous)."""
-        _, chunk, local = self._at(time_s)
+        k, local = self._place(time_s)
+        chunk = self._get(k)
         return chunk.values[bisect_right(chunk.starts, local) - 1]
 
     def area(self, time_s: float) -> float:
         """The integral from 0 to a time."""
-        k, chunk, local = self._at(time_s)
-        i = bisect_right(chunk.starts, local) - 1
-        value = chunk.values[i]
-        part = value * (local - chunk.starts[i]) if value else 0.0
-        return self._bases[k] + (chunk.areas[i] + part)
+        k, local = self._place(time_s)
+        return self._base(k) + _area(self._get(k), local)
 
     def when(self, area: float, before_s: float = math.inf) -> float:
         """The earliest time at which the integral reaches ``area``.
 
         Args:
             area: the integral asked for, >= 0.
-            before_s: give up here; a later time, or none, is given as inf.
+            before_s: do not look beyond; a later time, or none, is given as inf.
         """
-        k = bisect_left(self._bases, area - SLACK * area) - 1
-        k = max(k, 0)
-        while self._end(k) < area - SLACK * area:
+        slack = SLACK * area
+        k = max(bisect_left(self._bases, area - slack) - 1, 0)
+        while self._base(k + 1) < area - slack:
             k += 1
             if k * self.period_s > before_s:
                 return math.inf
-        time_s = self._start(k) + self._get(k).when(area - self._bases[k])
-        return time_s if time_s <= before_s else math.inf
+        start = k * self.period_s if k else 0.0
+        return start + self._get(k).when(area - self._bases[k])
+
+    def finish_s(self, start_s: float, amount: float, before_s: float = math.inf) -> float:
+        """When ``amount`` has come together since a time: ``when(area(start_s) + amount)``.
+
+        Args:
+            start_s: from when on.
+            amount: >= 0.
+            before_s: do not look beyond; a later time may be given as inf.
+        """
+        k, local = self._place(start_s)
+        chunk = self._get(k)
+        i = chunk.index(local)
+        value, areas = chunk.values[i], chunk.areas
+        target = (areas[i] + value * (local - chunk.starts[i]) if value else areas[i]) + amount
+        if target <= areas[i + 1]:
+            return start_s + amount / value if amount else start_s
+        if target <= areas[-1]:
+            return start_s - local + chunk.when(target, i + 1)
+        return max(self.when(self._base(k) + target, before_s), start_s)
 
     def mean(self, from_s: float, to_s: float) -> float:
         """The average over an interval."""
         return (self.area(to_s) - self.area(from_s)) / (to_s - from_s)
 
-    def _at(self, time_s: float) -> tuple[int, Chunk, float]:
+    def _place(self, time_s: float) -> tuple[int, float]:
+        """The chunk a time falls into, and the time since that began."""
         k = int(time_s / self.period_s)
         # Rounding may put a time just before the chunk it falls into.
-        return k, self._get(k), max(time_s - self._start(k), 0.0)
+        return k, max(time_s - k * self.period_s, 0.0) if k else time_s
 
-    def _start(self, k: int) -> float:
-        return k * self.period_s if k else 0.0
-
-    def _end(self, k: int) -> float:
-        """The area at the end of chunk k."""
-        while len(self._bases) <= k + 1:
-            last = len(self._bases) - 1
-            self._bases.append(self._bases[last] + self._get(last).area)
-        return self._bases[k + 1]
+    def _base(self, k: int) -> float:
+        """The area up to the beginning of chunk k."""
+        bases = self._bases
+        while len(bases) <= k:
+            bases.append(bases[-1] + self._get(len(bases) - 1).areas[-1])
+        return bases[k]
 
     def _get(self, k: int) -> Chunk:
-        try:
-            return self._held[k]
-        except KeyError:
-            return self._make(k)
+        held = self._held
+        if k not in held:
+            while len(held) >= KEPT:
+                del held[next(iter(held))]
+            held[k] = self._chunk(k)
+        return held[k]
 
-    def _make(self, k: int) -> Chunk:
-        while len(self._held) >= KEPT:
-            del self._held[next(iter(self._held))]
-        chunk = self._held[k] = self._chunk(k)
-        while len(self._bases) <= k:
-            self._end(len(self._bases) - 1)
-        return chunk
+
+def _area(chunk: Chunk, local: float) -> float:
+    i = chunk.index(local)
+    value = chunk.values[i]
+    return chunk.areas[i] + value * (local - chunk.starts[i]) if value else chunk.areas[i]

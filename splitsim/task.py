@@ -95,8 +95,8 @@ class Options(Sequence[Option]):
     Attributes:
         head_s: pre-processing, head and encoding on the device.
         send_bits: bits on the uplink; 0 for local options.
-        remote_s: decoding and tail on the server, and latencies there and back.
         answer_bits: bits on the downlink.
+        fixed_s: seconds that do not depend on the rate: head, latencies, decoding and tail.
         fixed_j: joules that do not depend on the rate: computing, and per bit.
         correct: expected share of right answers.
         sends: 1.0 where the option uses the network, else 0.0.
@@ -120,7 +120,8 @@ class Options(Sequence[Option]):
         self.sends = np.array([float(option.server is not None) for option in options])
         self.head_s = np.array([option.head_s for option in options])
         self.send_bits = np.array([option.send_bits for option in options])
-        self.remote_s = 2 * np.array([*one_way_s, 0.0])[self.server] + self._mean("tail_s")
+        both_ways_s = 2 * np.array([*one_way_s, 0.0])[self.server]
+        self.fixed_s = self.head_s + both_ways_s + self._mean("tail_s")
         self.answer_bits = 8 * self._mean("answer_bytes")
         self.correct = self._mean("correct")
         self.fixed_j = (
@@ -198,7 +199,7 @@ class View(NamedTuple):
     """What a device can know when it decides; values only, and nothing of this task's luck.
 
     Rates are averages of the device's own past transfers (NaN before the first); a server's
-    state is what it last told this device, with the age of that word (inf: never).
+    state is what it last told this device, with the time at which it was true (-inf: never).
     """
 
     options: Options
@@ -208,11 +209,10 @@ class View(NamedTuple):
     uplink_backlog_bits: float  # decided on, and not yet sent
     uplink_bps: float
     downlink_bps: float
-    rate_age_s: float  # since the uplink was last observed; inf: never
+    rate_at_s: float  # when the uplink was last observed; -inf: never
     task_gap_s: float  # average time between own tasks; NaN before the second
     in_flight: int  # own unanswered tasks, this one not counted
-    server_wait_s: tuple[float, ...]  # queueing delay at each server
-    server_age_s: tuple[float, ...]
+    told: tuple[tuple[float, float], ...]  # per server: queueing delay, and when it was true
 
 
 DONE, TIMEOUT, DROPPED, UNFINISHED = "done", "timeout", "dropped", "unfinished"

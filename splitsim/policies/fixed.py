@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from splitsim.rng import Series
+from splitsim.rng import endless
 from splitsim.task import Options, View
 
 
@@ -54,10 +54,8 @@ class Random:
 
     def reset(self, options: Options, rng: np.random.Generator) -> None:
         """Prepare the draws."""
-        self._draws = Series(lambda size: rng.integers(len(options), size=size))
-        self._next = 0
+        self._draws = endless(lambda size: rng.integers(len(options), size=size))
 
     def choose(self, view: View) -> int:  # noqa: ARG002
         """The next draw."""
-        self._next += 1
-        return int(self._draws[self._next - 1])
+        return int(next(self._draws))

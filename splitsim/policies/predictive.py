@@ -19,26 +19,44 @@ def estimate(view: View, initial_rate_bps: float, forget_after_s: float) -> Esti
     Without chance and competition this is exactly what happens. The radio tail is expected to
     be cut short by the device's next task.
     """
-    options, radio = view.options, view.options.radio
-    uplink_bps, downlink_bps = view.uplink_bps, view.downlink_bps
-    if not uplink_bps > 0 or view.rate_age_s > forget_after_s:
-        uplink_bps = initial_rate_bps
-    if not downlink_bps > 0:
-        downlink_bps = initial_rate_bps
-    ready_s = options.head_s + view.compute_backlog_s
-    airtime_s = options.send_bits / uplink_bps
-    answer_s = options.answer_bits / downlink_bps
+    up_s_per_bit, down_s_per_bit = _pace(view, initial_rate_bps, forget_after_s)
+    return (
+        _seconds(view, up_s_per_bit, down_s_per_bit),
+        _joules(view, up_s_per_bit, down_s_per_bit),
+    )
+
+
+def _pace(view: View, initial_rate_bps: float, forget_after_s: float) -> tuple[float, float]:
+    """Seconds per bit to expect of the uplink and the downlink; an average may also be zero."""
+    up, down = view.uplink_bps, view.downlink_bps
+    if not up > 0 or view.now_s - view.rate_at_s > forget_after_s:
+        up = initial_rate_bps
+    return 1 / up, 1 / (down if down > 0 else initial_rate_bps)
+
+
+def _seconds(view: View, up_s_per_bit: float, down_s_per_bit: float) -> np.ndarray:
+    options = view.options
+    seconds = (
+        options.fixed_s + options.send_bits * up_s_per_bit + options.answer_bits * down_s_per_bit
+    )
+    if view.compute_backlog_s:
+        seconds += view.compute_backlog_s
     if view.uplink_backlog_bits:
-        free_s = options.sends * (view.uplink_backlog_bits / uplink_bps)
-        ready_s = np.maximum(ready_s, free_s)
-    seconds = ready_s + airtime_s + answer_s + options.remote_s
-    waits = [wait - age for wait, age in zip(view.server_wait_s, view.server_age_s, strict=True)]
+        free_s = view.uplink_backlog_bits * up_s_per_bit
+        ready_s = options.head_s + view.compute_backlog_s
+        seconds += options.sends * np.maximum(free_s - ready_s, 0.0)
+    waits = [wait - (view.now_s - at) for wait, at in view.told]
     if max(waits, default=0.0) > 0:
         seconds += np.maximum([*waits, 0.0], 0.0)[options.server]
+    return seconds
+
+
+def _joules(view: View, up_s_per_bit: float, down_s_per_bit: float) -> np.ndarray:
+    options, radio = view.options, view.options.radio
     tail_s = radio.tail_s if math.isnan(view.task_gap_s) else min(radio.tail_s, view.task_gap_s)
-    joules = options.fixed_j + radio.b_w * (airtime_s + answer_s)
-    joules += options.sends * (radio.tail_w * tail_s)
-    return seconds, joules
+    airtime_s = options.send_bits * up_s_per_bit + options.answer_bits * down_s_per_bit
+    joules = options.fixed_j + radio.b_w * airtime_s
+    return joules + options.sends * (radio.tail_w * tail_s)
 
 
 Estimate = tuple[np.ndarray, np.ndarray]
@@ -81,8 +99,12 @@ class Predictive:
 
     def choose(self, view: View) -> int:
         """The cheapest; ties go to the first."""
-        seconds, joules = estimate(view, self._initial_rate_bps, self._forget_after_s)
-        cost = self._latency_weight * seconds + self._energy_weight * joules + self._barred
+        pace = _pace(view, self._initial_rate_bps, self._forget_after_s)
+        cost = self._barred
+        if self._latency_weight:
+            cost = cost + self._latency_weight * _seconds(view, *pace)
+        if self._energy_weight:
+            cost = cost + self._energy_weight * _joules(view, *pace)
         return int(cost.argmin())
 
 

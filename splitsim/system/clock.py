@@ -19,14 +19,17 @@ def task_key(device: int, task: int) -> Key:
 
 
 class Moment(simpy.Event):
-    """An event that happens at a time of its own making; its value is itself."""
+    """An event without a value, that happens at a time given to ``Clock.at``.
+
+    Subclasses set env, callbacks and key themselves: the hottest lines of a simulation.
+    """
+
+    _ok = True
+    _value = None
 
     def __init__(self, clock: Clock, key: Key) -> None:
-        # What simpy.Event.__init__ does, without the call: this is the hottest line.
         self.env = clock
         self.callbacks = []
-        self._value = self
-        self._ok = True
         self.key = key
 
 
@@ -50,13 +53,20 @@ class Clock(simpy.Environment):
         Unlike a simpy.Process it needs no events for its own beginning and end; it cannot be
         waited for or interrupted, and what it raises ends the simulation.
         """
-        resume = life.send
+        _Process(life)(None)
 
-        def go_on(event: simpy.Event | None) -> None:
-            try:
-                awaited = resume(event)
-            except StopIteration:
-                return
-            awaited.callbacks.append(go_on)
 
-        go_on(None)
+class _Process:
+    """Resumes a generator when the event it waits for happens."""
+
+    __slots__ = ("_resume",)
+
+    def __init__(self, life: Life) -> None:
+        self._resume = life.send
+
+    def __call__(self, event: simpy.Event | None) -> None:
+        try:
+            awaited = self._resume(event)
+        except StopIteration:
+            return
+        awaited.callbacks.append(self)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from splitsim.component import Component, Count, Name, Positive
 from splitsim.policies.base import Policy
-from splitsim.rng import Series
 from splitsim.system.cell import CellSpec
 from splitsim.system.clock import Clock
 from splitsim.system.energy import RadioMeter
@@ -54,15 +52,9 @@ class DeviceSpec(Component):
     max_in_flight: Count | None = None
 
 
-@dataclass(frozen=True)
-class Luck:
-    """What chance holds for a device's tasks, by task number; drawn before any policy acts.
-
-    ``head[n]`` is the factor of task n's head, ``tails[s][n]`` that of its tail at server s.
-    """
-
-    head: Series
-    tails: Sequence[Series]
+# What chance holds for a device's tasks, one after the other: the factor of the head, then
+# that of the tail at each server. Drawn for every task, whatever becomes of it.
+Luck = Iterator[tuple[float, ...]]
 
 
 class Device:
@@ -105,7 +97,7 @@ class Device:
         self.known = Knowledge(options, deadline_s, uplink, servers, self.one_way_s)
         self.falls_back = spec.timeout is not None and spec.timeout.then == "local"
         self.compute_j = 0.0
-        self.in_flight = 0
+        self.created = self.in_flight = 0
         self._compute_w = compute_w
         self._learn = getattr(policy, "learn", None)
 

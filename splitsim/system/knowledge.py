@@ -80,7 +80,7 @@ class Knowledge:
         self._planned_bits = 0.0  # of tasks still in their heads
         self._up, self._down, self._gap = Average(), Average(), Average()
         self._created_s = math.nan
-        self._told = [(0.0, -math.inf) for _ in servers]
+        self._told = tuple((0.0, -math.inf) for _ in servers)
         self._reporting = [
             (n, server, delay_s)
             for n, (server, delay_s) in enumerate(zip(servers, delays_s, strict=True))
@@ -102,11 +102,10 @@ class Knowledge:
             self._uplink_backlog_bits(now_s),
             self._up.value,
             self._down.value,
-            now_s - self._up.at_s,
+            self._up.at_s,
             self._gap.value,
             in_flight,
-            tuple([wait for wait, _ in self._told]),
-            tuple([now_s - at for _, at in self._told]),
+            self._told,
         )
 
     def computing(self, job: Job, option: Option) -> None:
@@ -139,7 +138,9 @@ class Knowledge:
     def told(self, server: int, wait_s: float, at_s: float) -> None:
         """An answer brought word of a server's queueing delay at an earlier time."""
         if at_s > self._told[server][1]:
-            self._told[server] = wait_s, at_s
+            told = list(self._told)
+            told[server] = wait_s, at_s
+            self._told = tuple(told)
 
     def _hear_reports(self, now_s: float) -> None:
         for n, server, delay_s in self._reporting:

@@ -6,7 +6,7 @@ decode, tail -> answer -> done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
 from splitsim.system.clock import Life, Moment, task_key
@@ -33,31 +33,39 @@ def arrivals(
         if created_s >= until_s:
             return
         yield clock.at(created_s, Moment(clock, task_key(device.index, task)))
-        record = create(task)
+        record, luck = create(task), next(device.luck)
         record.created_s = created_s
         if most is not None and device.in_flight >= most:
             record.status, record.left_s = DROPPED, created_s
         elif closed:
-            yield from life(device, record)
+            yield from life(device, record, luck)
         else:
-            clock.spawn(life(device, record))
+            clock.spawn(life(device, record, luck))
 
 
-def life(device: Device, record: Record) -> Life:
-    """The life of one task; one that loses patience on its way fails, or goes on by itself."""
+def life(device: Device, record: Record, luck: Sequence[float]) -> Life:
+    """The life of one task; one that loses patience on its way fails, or goes on by itself.
+
+    Args:
+        device: where it is created.
+        record: its row, filled in on the way.
+        luck: the factor of its head, and of its tail at each server.
+    """
     option = device.decide(record)
-    if not (yield from _journey(device, record, option)):
-        yield from _give_up(device, record, option)
+    if not (yield from _journey(device, record, option, luck)):
+        yield from _give_up(device, record, option, luck[0])
 
 
-def _journey(device: Device, record: Record, option: Option) -> Generator[Any, Any, bool]:
+def _journey(
+    device: Device, record: Record, option: Option, luck: Sequence[float]
+) -> Generator[Any, Any, bool]:
     """The way to the answer; False where the task gives up."""
-    clock, task = device.clock, record.task
-    key = task_key(device.index, task)
+    clock = device.clock
+    key = task_key(device.index, record.task)
     demand = option.demand(record.sample)
     limit_s = device.limit_s(record.created_s, "created", option)
 
-    head = Job(clock, key, demand.head_s * device.luck.head[task], limit_s)
+    head = Job(clock, key, demand.head_s * luck[0], limit_s)
     device.compute.submit(head)
     device.known.computing(head, option)
     yield head
@@ -79,7 +87,7 @@ def _journey(device: Device, record: Record, option: Option) -> Generator[Any, A
 
     record.server_arrival_s = clock.now
     limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
-    tail = Job(clock, key, demand.tail_s * device.luck.tails[at][task], limit_s)
+    tail = Job(clock, key, demand.tail_s * luck[1 + at], limit_s)
     yield station.submit(tail)
     record.server_start_s, record.server_end_s = tail.start_s, tail.end_s
     if tail.gave_up:
@@ -99,7 +107,7 @@ def _journey(device: Device, record: Record, option: Option) -> Generator[Any, A
     return device.leave(record, DONE, demand.correct)
 
 
-def _give_up(device: Device, record: Record, option: Option) -> Life:
+def _give_up(device: Device, record: Record, option: Option, luck: float) -> Life:
     """Fail, or compute the rest here; the end of the simulation ends everything."""
     clock = device.clock
     if clock.now >= device.horizon_s:
@@ -110,8 +118,8 @@ def _give_up(device: Device, record: Record, option: Option) -> Life:
         return
     demand = option.demand(record.sample)
     rest_s = demand.whole_s if record.head_start_s is None else demand.rest_s
-    work = (rest_s or 0.0) * device.luck.head[record.task]
-    rest = Job(clock, task_key(device.index, record.task), work, device.horizon_s)
+    key = task_key(device.index, record.task)
+    rest = Job(clock, key, (rest_s or 0.0) * luck, device.horizon_s)
     device.compute.submit(rest)
     device.known.computing_rest(rest, rest_s or 0.0)
     yield rest

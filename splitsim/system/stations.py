@@ -25,17 +25,19 @@ class Job(Moment):
     and ``gave_up``.
     """
 
+    start_s: float | None = None
+    end_s: float | None = None
+    gave_up = False
+
     def __init__(
         self, clock: Clock, key: Key, work: float, give_up_s: float, after_s: float = 0.0
     ) -> None:
-        super().__init__(clock, key)
-        self.clock = clock
+        self.env = self.clock = clock
+        self.callbacks = []
+        self.key = key
         self.work = work
         self.give_up_s = give_up_s
         self.after_s = after_s
-        self.start_s: float | None = None
-        self.end_s: float | None = None
-        self.gave_up = False
 
 
 def settle(job: Job) -> Job:
@@ -139,12 +141,12 @@ class Link:
         return job
 
     def _send(self, job: Transfer, start: float) -> None:
-        sent = self.rate.area(start)
-        end = max(self.rate.when(sent + job.work, job.give_up_s), start)
+        end = self.rate.finish_s(start, job.work, job.give_up_s)
         if end <= job.give_up_s:
             job.end_s, job.sent_bits = end, job.work
         else:
-            end, job.sent_bits = job.give_up_s, self.rate.area(job.give_up_s) - sent
+            end = job.give_up_s
+            job.sent_bits = self.sent_bits(start, end)
         job.start_s, job.airtime_s = start, end - start
         self._free = end
         self.airtime_s += job.airtime_s

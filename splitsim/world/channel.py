@@ -54,7 +54,8 @@ class FadingChannel(Component):
         mean = 10 ** (self.snr.mean_db / 10)
 
         def chunk(k: int) -> Chunk:
-            return Chunk(starts, self.bandwidth_hz * self.rate.bps_hz(mean * powers(k)), length_s)
+            rates = self.bandwidth_hz * self.rate.bps_hz(mean * powers(k))
+            return Chunk(starts, rates, length_s, self.fading.step_s)
 
         return Steps(chunk, length_s)
 

@@ -28,12 +28,11 @@ class PoissonLoad(Component):
         """Pairs of arrival time and work, both in seconds, rising in time, without end."""
         load = self.load.steps()
         factors = self.service.factors(works)
-        total, n = 0.0, 0
+        total = 0.0
         while True:
             for unit in (total + np.cumsum(times.standard_exponential(CHUNK))).tolist():
                 total = unit
-                yield load.when(unit * self.work_s / workers), self.work_s * factors[n]
-                n += 1
+                yield load.when(unit * self.work_s / workers), self.work_s * next(factors)
 
     def offered_s(self, workers: int, until_s: float) -> float:
         """Expected work in seconds up to a time."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from splitsim.component import Component, Positive
-from splitsim.rng import Series
+from splitsim.rng import endless
 
 
 class ConstantService(Component):
@@ -17,9 +19,9 @@ class ConstantService(Component):
 
     kind: Literal["constant"] = "constant"
 
-    def factors(self, rng: np.random.Generator) -> Series:  # noqa: ARG002 - nothing is drawn
-        """The factor of task n."""
-        return Series(np.ones)
+    def factors(self, rng: np.random.Generator) -> Iterator[float]:  # noqa: ARG002
+        """Factors, task after task."""
+        return itertools.repeat(1.0)
 
 
 class LognormalService(Component):
@@ -28,11 +30,11 @@ class LognormalService(Component):
     kind: Literal["lognormal"]
     cv: Positive
 
-    def factors(self, rng: np.random.Generator) -> Series:
-        """The factor of task n: exp(s z - s^2 / 2) with s^2 = ln(1 + cv^2)."""
+    def factors(self, rng: np.random.Generator) -> Iterator[float]:
+        """Factors, task after task: exp(s z - s^2 / 2) with s^2 = ln(1 + cv^2)."""
         variance = math.log1p(self.cv**2)
         sigma = math.sqrt(variance)
-        return Series(lambda n: np.exp(sigma * rng.standard_normal(n) - variance / 2))
+        return endless(lambda n: np.exp(sigma * rng.standard_normal(n) - variance / 2))
 
 
 class ExponentialService(Component):
@@ -40,9 +42,9 @@ class ExponentialService(Component):
 
     kind: Literal["exponential"]
 
-    def factors(self, rng: np.random.Generator) -> Series:
-        """The factor of task n."""
-        return Series(rng.standard_exponential)
+    def factors(self, rng: np.random.Generator) -> Iterator[float]:
+        """Factors, task after task."""
+        return endless(rng.standard_exponential)
 
 
 Service = Annotated[
