@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from splitsim.steps import Steps
@@ -34,6 +36,11 @@ class ConstantCurve(Component):
         """The curve as a function of time."""
         return Steps.constant(self.value)
 
+    def whens(self, chunks: Iterable[np.ndarray]) -> Iterator[float]:
+        """When the integral of the curve reaches each of some rising values."""
+        for areas in chunks:
+            yield from (areas / self.value).tolist() if self.value else [math.inf] * len(areas)
+
 
 class StepCurve(Component):
     """``values[i]`` holds from ``times_s[i]`` on, the last one for ever."""
@@ -53,6 +60,11 @@ class StepCurve(Component):
     def steps(self) -> Steps:
         """The curve as a function of time."""
         return Steps.of(self.times_s, self.values)
+
+    def whens(self, chunks: Iterable[np.ndarray]) -> Iterator[float]:
+        """When the integral of the curve reaches each of some rising values."""
+        steps = self.steps()
+        return (steps.when(area) for areas in chunks for area in areas.tolist())
 
 
 def _number_as_curve(value: Any) -> Any:

@@ -101,6 +101,7 @@ class _World:
             Server(self.clock, name, server, seed)
             for name, server in self._scenario.servers.items()
         ]
+        self._options = {group.name: spec.device_options(group) for group in self._scenario.devices}
         members = [(group, n) for group in self._scenario.devices for n in range(group.count)]
         self._devices = [
             self._device(index, group, f"{group.name}-{n}")
@@ -142,7 +143,7 @@ class _World:
 
     def _device(self, index: int, group: DeviceSpec, name: str) -> Device:
         cell = self._scenario.cells[group.cell]
-        options = self._spec.device_options(group)
+        options = self._options[group.name]
         uplink, downlink = (
             cell.sharing.link(self.clock, channel(self._spec, group, name, self._seed, way))
             for way in ("uplink", "downlink")

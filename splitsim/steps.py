@@ -45,9 +45,12 @@ class Chunk:
         self, starts: np.ndarray, values: np.ndarray, length_s: float, step_s: float | None = None
     ) -> None:
         areas = np.zeros(len(values) + 1)
-        # An endless last step of zero has no area; inf * 0 would be NaN.
-        lengths = np.diff(starts, append=length_s) if step_s is None else step_s
-        np.multiply(values, lengths, out=areas[1:], where=values != 0)
+        if step_s is None:
+            # An endless last step of zero has no area; inf * 0 would be NaN.
+            lengths = np.diff(starts, append=length_s)
+            np.multiply(values, lengths, out=areas[1:], where=values != 0)
+        else:
+            np.multiply(values, step_s, out=areas[1:])
         np.cumsum(areas, out=areas)
         self.starts = _floats(starts)
         self.values = _floats(values)

@@ -6,13 +6,11 @@ computing, any other a split; a policy picks one Option, and one code path runs 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from statistics import fmean
 from typing import Any, NamedTuple, overload
-
-import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +87,29 @@ class Option:
         return 8 * fmean(demand.send_bytes for demand in self.demands)
 
 
+class Costs(NamedTuple):
+    """Table means of an option, for predictions.
+
+    ``far_s`` is what does not depend on rates and queues: latencies there and back, decoding
+    and tail; ``fixed_j`` the joules that do not depend on the rate: computing, and per bit;
+    ``server`` an index into the options' servers, None for local computing.
+    """
+
+    head_s: float
+    far_s: float
+    send_bits: float
+    answer_bits: float
+    fixed_j: float
+    server: int | None
+
+
 class Options(Sequence[Option]):
-    """The options of a device, with arrays of table means for policies, one member per option.
+    """The options of a device, with what a policy may know of them.
 
     Attributes:
-        head_s: pre-processing, head and encoding on the device.
-        send_bits: bits on the uplink; 0 for local options.
-        answer_bits: bits on the downlink.
-        fixed_s: seconds that do not depend on the rate: head, latencies, decoding and tail.
-        fixed_j: joules that do not depend on the rate: computing, and per bit.
-        correct: expected share of right answers.
-        sends: 1.0 where the option uses the network, else 0.0.
-        server: index into ``servers``; ``len(servers)`` for local options.
+        costs: table means, an entry per option.
+        servers: names of the servers.
+        radio: the device's radio.
     """
 
     def __init__(
@@ -115,20 +124,8 @@ class Options(Sequence[Option]):
         self._options = tuple(options)
         self.servers = tuple(servers)
         self.radio = radio
-        self.labels = tuple(option.label for option in options)
-        self.server = np.array([self._server(option) for option in options])
-        self.sends = np.array([float(option.server is not None) for option in options])
-        self.head_s = np.array([option.head_s for option in options])
-        self.send_bits = np.array([option.send_bits for option in options])
-        both_ways_s = 2 * np.array([*one_way_s, 0.0])[self.server]
-        self.fixed_s = self.head_s + both_ways_s + self._mean("tail_s")
-        self.answer_bits = 8 * self._mean("answer_bytes")
-        self.correct = self._mean("correct")
-        self.fixed_j = (
-            np.array([self._compute_j(option, compute_w) for option in options])
-            + radio.a_up_j_per_bit * self.send_bits
-            + radio.a_down_j_per_bit * self.answer_bits
-        )
+        delays_s = dict(zip(servers, one_way_s, strict=True))
+        self.costs = tuple(_costs(o, self.servers, delays_s, compute_w, radio) for o in options)
 
     @overload
     def __getitem__(self, index: int) -> Option: ...
@@ -177,18 +174,29 @@ class Options(Sequence[Option]):
         """Names of the models, in order."""
         return tuple(dict.fromkeys(option.model for option in self._options))
 
-    def _server(self, option: Option) -> int:
-        return len(self.servers) if option.server is None else self.servers.index(option.server)
 
-    def _mean(self, name: str) -> np.ndarray:
-        return np.array([np.mean([getattr(d, name) for d in o.demands]) for o in self._options])
-
-    @staticmethod
-    def _compute_j(option: Option, compute_w: float) -> float:
-        joules = [
-            d.head_s * compute_w if d.energy_j is None else d.energy_j for d in option.demands
-        ]
-        return float(np.mean(joules))
+def _costs(
+    option: Option,
+    servers: Sequence[str],
+    delays_s: Mapping[str, float],
+    compute_w: float,
+    radio: Radio,
+) -> Costs:
+    compute_j = fmean(
+        d.head_s * compute_w if d.energy_j is None else d.energy_j for d in option.demands
+    )
+    if option.server is None:
+        return Costs(option.head_s, 0.0, 0.0, 0.0, compute_j, None)
+    answer_bits = 8 * fmean(demand.answer_bytes for demand in option.demands)
+    bits_j = radio.send_j(option.send_bits, 0.0) + radio.receive_j(answer_bits, 0.0)
+    return Costs(
+        head_s=option.head_s,
+        far_s=2 * delays_s[option.server] + fmean(demand.tail_s for demand in option.demands),
+        send_bits=option.send_bits,
+        answer_bits=answer_bits,
+        fixed_j=compute_j + bits_j,
+        server=servers.index(option.server),
+    )
 
 
 def _list(names: Any) -> str:

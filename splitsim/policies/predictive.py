@@ -7,59 +7,46 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from splitsim.task import Options, View
+from splitsim.task import Costs, Options, View
 
 
-def estimate(view: View, initial_rate_bps: float, forget_after_s: float) -> Estimate:
-    """Seconds and joules a device expects of each option, arrays with a member per option.
+def estimate(
+    view: View, costs: Sequence[Costs], initial_rate_bps: float, forget_after_s: float
+) -> list[tuple[float, float]]:
+    """Seconds and joules a device expects of options.
 
     Its own backlog comes first; transfers go at the average rate of its past ones, or at
     ``initial_rate_bps`` before the first and when the last is older than ``forget_after_s``;
     a server makes a task wait as long as it last told, less the time that has passed since.
     Without chance and competition this is exactly what happens. The radio tail is expected to
     be cut short by the device's next task.
+
+    Args:
+        view: what the device knows.
+        costs: of the options asked about, for example ``view.options.costs``.
+        initial_rate_bps: to be expected without an estimate.
+        forget_after_s: age at which an estimate counts no longer.
     """
-    up_s_per_bit, down_s_per_bit = _pace(view, initial_rate_bps, forget_after_s)
-    return (
-        _seconds(view, up_s_per_bit, down_s_per_bit),
-        _joules(view, up_s_per_bit, down_s_per_bit),
-    )
-
-
-def _pace(view: View, initial_rate_bps: float, forget_after_s: float) -> tuple[float, float]:
-    """Seconds per bit to expect of the uplink and the downlink; an average may also be zero."""
     up, down = view.uplink_bps, view.downlink_bps
     if not up > 0 or view.now_s - view.rate_at_s > forget_after_s:
         up = initial_rate_bps
-    return 1 / up, 1 / (down if down > 0 else initial_rate_bps)
-
-
-def _seconds(view: View, up_s_per_bit: float, down_s_per_bit: float) -> np.ndarray:
-    options = view.options
-    seconds = (
-        options.fixed_s + options.send_bits * up_s_per_bit + options.answer_bits * down_s_per_bit
-    )
-    if view.compute_backlog_s:
-        seconds += view.compute_backlog_s
-    if view.uplink_backlog_bits:
-        free_s = view.uplink_backlog_bits * up_s_per_bit
-        ready_s = options.head_s + view.compute_backlog_s
-        seconds += options.sends * np.maximum(free_s - ready_s, 0.0)
-    waits = [wait - (view.now_s - at) for wait, at in view.told]
-    if max(waits, default=0.0) > 0:
-        seconds += np.maximum([*waits, 0.0], 0.0)[options.server]
-    return seconds
-
-
-def _joules(view: View, up_s_per_bit: float, down_s_per_bit: float) -> np.ndarray:
-    options, radio = view.options, view.options.radio
-    tail_s = radio.tail_s if math.isnan(view.task_gap_s) else min(radio.tail_s, view.task_gap_s)
-    airtime_s = options.send_bits * up_s_per_bit + options.answer_bits * down_s_per_bit
-    joules = options.fixed_j + radio.b_w * airtime_s
-    return joules + options.sends * (radio.tail_w * tail_s)
-
-
-Estimate = tuple[np.ndarray, np.ndarray]
+    if not down > 0:
+        down = initial_rate_bps
+    radio, gap_s = view.options.radio, view.task_gap_s
+    tail_j = radio.tail_w * (radio.tail_s if math.isnan(gap_s) else min(radio.tail_s, gap_s))
+    busy_s, free_s = view.compute_backlog_s, view.uplink_backlog_bits / up
+    waits = [max(wait_s - (view.now_s - at_s), 0.0) for wait_s, at_s in view.told]
+    found = []
+    for head_s, far_s, send_bits, answer_bits, fixed_j, server in costs:
+        ready_s = busy_s + head_s
+        if server is None:
+            found.append((ready_s, fixed_j))
+            continue
+        airtime_s = send_bits / up + answer_bits / down
+        start_s = ready_s if ready_s > free_s else free_s
+        seconds = start_s + airtime_s + far_s + waits[server]
+        found.append((seconds, fixed_j + radio.b_w * airtime_s + tail_j))
+    return found
 
 
 class Predictive:
@@ -86,26 +73,46 @@ class Predictive:
         self._initial_rate_bps = initial_rate_bps
         self._forget_after_s = forget_after_s
         self._models = models
-        self._barred = np.zeros(0)
+        self._indices: list[int] = []
+        self._costs: list[Costs] = []
 
     def reset(self, options: Options, rng: np.random.Generator) -> None:  # noqa: ARG002
-        """Bar the options of other models."""
-        unknown = set(self._models or ()) - set(options.models)
+        """Leave out the options of other models, and those that can never be best."""
+        unknown = sorted(set(self._models or ()) - set(options.models))
         if unknown:
-            have = ", ".join(options.models)
-            raise LookupError(f"no model {', '.join(sorted(unknown))!r} here; there is {have}")
+            raise LookupError(f"no model {unknown[0]!r} here; there is {', '.join(options.models)}")
         wanted = options.models if self._models is None else self._models
-        self._barred = np.array([0.0 if o.model in wanted else math.inf for o in options])
+        of_models = [n for n, option in enumerate(options) if option.model in wanted]
+        self._indices = undominated([options.costs[n] for n in of_models], of_models)
+        self._costs = [options.costs[n] for n in self._indices]
 
     def choose(self, view: View) -> int:
         """The cheapest; ties go to the first."""
-        pace = _pace(view, self._initial_rate_bps, self._forget_after_s)
-        cost = self._barred
-        if self._latency_weight:
-            cost = cost + self._latency_weight * _seconds(view, *pace)
-        if self._energy_weight:
-            cost = cost + self._energy_weight * _joules(view, *pace)
-        return int(cost.argmin())
+        latency, energy = self._latency_weight, self._energy_weight
+        predicted = estimate(view, self._costs, self._initial_rate_bps, self._forget_after_s)
+        costs = [latency * seconds + energy * joules for seconds, joules in predicted]
+        return self._indices[costs.index(min(costs))]
+
+
+def undominated(costs: Sequence[Costs], indices: Sequence[int]) -> list[int]:
+    """The indices of options that no other with the same server beats in everything.
+
+    What is predicted never falls with any of the costs, so the others cannot be best, nor
+    first among equals.
+    """
+    kept = []
+    for n, mine in zip(indices, costs, strict=True):
+        if not any(_beats(other, mine, k < n) for k, other in zip(indices, costs, strict=True)):
+            kept.append(n)
+    return kept
+
+
+def _beats(other: Costs, mine: Costs, comes_first: bool) -> bool:
+    if other.server != mine.server or any(
+        a > b for a, b in zip(other[:-1], mine[:-1], strict=True)
+    ):
+        return False
+    return comes_first or other != mine
 
 
 class Fastest(Predictive):

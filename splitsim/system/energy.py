@@ -6,7 +6,8 @@ sends and receives at once, each direction draws its own increment.
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from operator import itemgetter
 
 from splitsim.system.stations import Transfer
 from splitsim.task import Radio, Record
@@ -17,9 +18,7 @@ class RadioMeter:
 
     def __init__(self, radio: Radio) -> None:
         self._radio = radio
-        self._starts: list[float] = []
-        self._ends: list[float] = []
-        self._records: list[Record] = []
+        self._activities: list[tuple[float, float, Record]] = []
         self.joules = 0.0
 
     def sent(self, record: Record, transfer: Transfer) -> None:
@@ -40,22 +39,21 @@ class RadioMeter:
 
         A tail goes to the task whose last byte started it; the next activity cuts it short.
         """
-        if not self._starts or not self._radio.tail_s:
-            return
-        order = np.argsort(self._starts, kind="stable")
-        starts = np.array(self._starts)[order]
-        ends = np.array(self._ends)[order]
-        quiet = np.maximum.accumulate(ends)  # the radio falls silent at the latest end so far
-        gaps = np.append(starts[1:], until_s) - quiet
-        last = np.maximum.accumulate(np.where(ends == quiet, np.arange(len(ends)), 0))
-        for n in np.flatnonzero(gaps > 0):
-            joules = self._radio.tail_w * min(float(gaps[n]), self._radio.tail_s)
-            self._records[order[last[n]]].tail_j += joules
+        owner, quiet_s = None, math.inf  # who was active last, and until when
+        for start_s, end_s, record in sorted(self._activities, key=itemgetter(0)):
+            self._tail(owner, start_s - quiet_s)
+            if owner is None or end_s >= quiet_s:
+                owner, quiet_s = record, end_s
+        self._tail(owner, until_s - quiet_s)
+
+    def _tail(self, owner: Record | None, gap_s: float) -> None:
+        if owner is not None and gap_s > 0:
+            joules = self._radio.tail_w * min(gap_s, self._radio.tail_s)
+            owner.tail_j += joules
             self.joules += joules
 
     def _active(self, record: Record, transfer: Transfer, joules: float) -> None:
         self.joules += joules
-        if transfer.start_s is not None:
-            self._starts.append(transfer.start_s)
-            self._ends.append(transfer.start_s + transfer.airtime_s)
-            self._records.append(record)
+        start_s = transfer.start_s
+        if start_s is not None:
+            self._activities.append((start_s, start_s + transfer.airtime_s, record))

@@ -12,6 +12,15 @@ from splitsim.component import Component, Curve, NonNegative, Positive
 from splitsim.rng import CHUNK
 
 
+def unit_arrivals(rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Arrivals of a Poisson process of rate one, in chunks, without end."""
+    last = 0.0
+    while True:
+        arrivals = last + np.cumsum(rng.standard_exponential(CHUNK))
+        last = arrivals[-1]
+        yield arrivals
+
+
 class Poisson(Component):
     """A Poisson process; its rate may change over time.
 
@@ -26,12 +35,7 @@ class Poisson(Component):
 
     def times(self, rng: np.random.Generator) -> Iterator[float]:
         """Arrival times in seconds, rising, without end."""
-        rate = self.rate_hz.steps()
-        total = 0.0
-        while True:
-            for unit in (total + np.cumsum(rng.standard_exponential(CHUNK))).tolist():
-                total = unit
-                yield rate.when(unit)
+        yield from self.rate_hz.whens(unit_arrivals(rng))
 
 
 class Periodic(Component):

@@ -22,7 +22,7 @@ from pydantic import Field
 from splitsim.component import Component, Positive
 
 SAMPLES_PER_WAVELENGTH = 32
-BLOCK = 4096  # samples made at a time; a power of two for the Fourier transform
+BLOCK = 8192  # samples made at a time; a power of two for the Fourier transform
 OVERLAP = 512  # of them cross-faded into the next block
 HOP = BLOCK - OVERLAP
 

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from splitsim.component import Component, Curve, Positive
-from splitsim.rng import CHUNK
+from splitsim.world.arrivals import unit_arrivals
 from splitsim.world.service import ConstantService, Service
 
 
@@ -24,15 +24,12 @@ class PoissonLoad(Component):
     work_s: Positive
     service: Service = ConstantService()
 
-    def jobs(self, times: np.random.Generator, works: np.random.Generator, workers: int) -> Jobs:
+    def jobs(self, times: np.random.Generator, sizes: np.random.Generator, workers: int) -> Jobs:
         """Pairs of arrival time and work, both in seconds, rising in time, without end."""
-        load = self.load.steps()
-        factors = self.service.factors(works)
-        total = 0.0
-        while True:
-            for unit in (total + np.cumsum(times.standard_exponential(CHUNK))).tolist():
-                total = unit
-                yield load.when(unit * self.work_s / workers), self.work_s * next(factors)
+        seconds = (arrivals * self.work_s / workers for arrivals in unit_arrivals(times))
+        factors = self.service.factors(sizes)
+        works = (self.work_s * factor for factor in factors)
+        return zip(self.load.whens(seconds), works)  # noqa: B905 - neither ends
 
     def offered_s(self, workers: int, until_s: float) -> float:
         """Expected work in seconds up to a time."""
