@@ -6,6 +6,7 @@ computing, any other a split; a policy picks one Option, and one code path runs 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -203,6 +204,17 @@ def _list(names: Any) -> str:
     return ", ".join(names) or "none"
 
 
+class Word(NamedTuple):
+    """What a server last told a device of its queueing delay."""
+
+    wait_s: float
+    at_s: float  # when it was true; -inf: never told
+    mean_s: float  # average of all it told, the later ones counting more
+
+
+NOTHING_TOLD = Word(0.0, -math.inf, 0.0)
+
+
 class View(NamedTuple):
     """What a device can know when it decides; values only, and nothing of this task's luck.
 
@@ -220,7 +232,7 @@ class View(NamedTuple):
     rate_at_s: float  # when the uplink was last observed; -inf: never
     task_gap_s: float  # average time between own tasks; NaN before the second
     in_flight: int  # own unanswered tasks, this one not counted
-    told: tuple[tuple[float, float], ...]  # per server: queueing delay, and when it was true
+    told: tuple[Word, ...]  # per server
 
 
 DONE, TIMEOUT, DROPPED, UNFINISHED = "done", "timeout", "dropped", "unfinished"

@@ -7,8 +7,9 @@ a folder and loads it: a ``board`` behind a very fast cell, and a server ``edge`
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ import yaml
 
 from splitsim import load_scenario
 from splitsim.scenario import LoadedScenario
+from splitsim.steps import Steps
 from splitsim.task import Record
 
 ENDLESS_BPS = 1e15  # sending takes next to no time
@@ -221,6 +223,66 @@ def ratios(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
     ratio = sums.sum() / counts.sum()
     linear: np.ndarray = ratio + (sums - ratio * counts) / counts.mean()
     return linear
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A piecewise-constant function in exact arithmetic, walked piece by piece: Steps' slow twin.
+
+    ``pieces`` are lengths and values; after the last one they begin again, or its value holds.
+    """
+
+    pieces: Sequence[tuple[Fraction, Fraction]]
+    loops: bool
+
+    @property
+    def period_s(self) -> Fraction:
+        """The sum of the lengths."""
+        return sum((length for length, _ in self.pieces), Fraction(0))
+
+    def steps(self) -> Steps:
+        """The same as Steps."""
+        starts = [float(sum(length for length, _ in self.pieces[:n])) for n in range(len(self))]
+        values = [float(value) for _, value in self.pieces]
+        return Steps.loop(starts, values, float(self.period_s) if self.loops else math.inf)
+
+    def walk(self, from_s: Fraction) -> Iterator[tuple[Fraction, Fraction | None, Fraction]]:
+        """Begin, end (None: never) and value of every piece from a time on."""
+        begin = from_s // self.period_s * self.period_s if self.loops else Fraction(0)
+        while True:
+            for n, (length, value) in enumerate(self.pieces):
+                last = not self.loops and n == len(self) - 1
+                end = None if last else begin + length
+                if end is None or end > from_s:
+                    yield max(begin, from_s), end, value
+                begin += length
+            if not self.loops:
+                return
+
+    def area(self, from_s: Fraction, to_s: Fraction) -> Fraction:
+        """The integral over an interval."""
+        total = Fraction(0)
+        for begin, end, value in self.walk(from_s):
+            if begin >= to_s:
+                break
+            total += value * ((to_s if end is None else min(end, to_s)) - begin)
+        return total
+
+    def finish(self, start_s: Fraction, amount: Fraction) -> Fraction | None:
+        """When an amount has come together since a time; None: never."""
+        if amount == 0:
+            return start_s
+        if self.loops and not any(value for _, value in self.pieces):
+            return None
+        for begin, end, value in self.walk(start_s):
+            if value and (end is None or value * (end - begin) >= amount):
+                return begin + amount / value
+            if end is not None:
+                amount -= value * (end - begin)
+        return None
+
+    def __len__(self) -> int:
+        return len(self.pieces)
 
 
 def _listed(values: float | Sequence[float]) -> list[float]:

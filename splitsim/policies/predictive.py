@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from splitsim.task import Costs, Options, View
+from splitsim.task import Costs, Options, View, Word
 
 
 def estimate(
@@ -17,15 +17,15 @@ def estimate(
 
     Its own backlog comes first; transfers go at the average rate of its past ones, or at
     ``initial_rate_bps`` before the first and when the last is older than ``forget_after_s``;
-    a server makes a task wait as long as it last told, less the time that has passed since.
-    Without chance and competition this is exactly what happens. The radio tail is expected to
+    a server makes a task wait as long as it last told, less the time that has passed since,
+    and at least as long as the average of what it told, until that is too old as well. Without chance and competition this is exactly what happens. The radio tail is expected to
     be cut short by the device's next task.
 
     Args:
         view: what the device knows.
         costs: of the options asked about, for example ``view.options.costs``.
         initial_rate_bps: to be expected without an estimate.
-        forget_after_s: age at which an estimate counts no longer.
+        forget_after_s: age at which an average counts no longer.
     """
     up, down = view.uplink_bps, view.downlink_bps
     if not up > 0 or view.now_s - view.rate_at_s > forget_after_s:
@@ -35,7 +35,7 @@ def estimate(
     radio, gap_s = view.options.radio, view.task_gap_s
     tail_j = radio.tail_w * (radio.tail_s if math.isnan(gap_s) else min(radio.tail_s, gap_s))
     busy_s, free_s = view.compute_backlog_s, view.uplink_backlog_bits / up
-    waits = [max(wait_s - (view.now_s - at_s), 0.0) for wait_s, at_s in view.told]
+    waits = [_wait_s(word, view.now_s - word.at_s, forget_after_s) for word in view.told]
     found = []
     for head_s, far_s, send_bits, answer_bits, fixed_j, server in costs:
         ready_s = busy_s + head_s
@@ -43,10 +43,16 @@ def estimate(
             found.append((ready_s, fixed_j))
             continue
         airtime_s = send_bits / up + answer_bits / down
-        start_s = ready_s if ready_s > free_s else free_s
+        start_s = ready_s if ready_s > free_s else free_s  # noqa: FURB136 - max() costs thrice
         seconds = start_s + airtime_s + far_s + waits[server]
         found.append((seconds, fixed_j + radio.b_w * airtime_s + tail_j))
     return found
+
+
+def _wait_s(word: Word, age_s: float, forget_after_s: float) -> float:
+    if age_s > forget_after_s:
+        return max(word.wait_s - age_s, 0.0)
+    return max(word.wait_s - age_s, word.mean_s)
 
 
 class Predictive:
@@ -56,7 +62,7 @@ class Predictive:
         latency_weight: cost of a second.
         energy_weight: cost of a joule.
         initial_rate_bps: rate to expect while there is no estimate.
-        forget_after_s: age at which the estimated rate counts no longer.
+        forget_after_s: age at which averages count no longer.
         models: the models to choose among; all by default.
     """
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from splitsim.system.server import Server
 from splitsim.system.stations import Job, Link, Transfer
-from splitsim.task import Option, Options, View
+from splitsim.task import NOTHING_TOLD, Option, Options, View, Word
 
 MEMORY = 0.8  # weight of the past in a device's averages, per observation
 
@@ -58,6 +58,10 @@ class Backlog:
         return 0.0, None, 0.0
 
 
+def _blend(mean: float, new: float) -> float:
+    return MEMORY * mean + (1 - MEMORY) * new
+
+
 class Knowledge:
     """Everything a device's view is made of; nothing here is the truth of the simulator.
 
@@ -80,7 +84,7 @@ class Knowledge:
         self._planned_bits = 0.0  # of tasks still in their heads
         self._up, self._down, self._gap = Average(), Average(), Average()
         self._created_s = math.nan
-        self._told = tuple((0.0, -math.inf) for _ in servers)
+        self._told = (NOTHING_TOLD,) * len(servers)
         self._reporting = [
             (n, server, delay_s)
             for n, (server, delay_s) in enumerate(zip(servers, delays_s, strict=True))
@@ -137,9 +141,11 @@ class Knowledge:
 
     def told(self, server: int, wait_s: float, at_s: float) -> None:
         """An answer brought word of a server's queueing delay at an earlier time."""
-        if at_s > self._told[server][1]:
+        last = self._told[server]
+        if at_s > last.at_s:
+            mean_s = wait_s if last is NOTHING_TOLD else _blend(last.mean_s, wait_s)
             told = list(self._told)
-            told[server] = wait_s, at_s
+            told[server] = Word(wait_s, at_s, mean_s)
             self._told = tuple(told)
 
     def _hear_reports(self, now_s: float) -> None:
