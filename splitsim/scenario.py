@@ -85,7 +85,8 @@ class Spec:
         return Options(
             self.options[device.name],
             servers=tuple(servers),
-            one_way_s=[cell.latency_s + server.backhaul_s for server in servers.values()],
+            latency_s=cell.latency_s,
+            backhaul_s=[server.backhaul_s for server in servers.values()],
             compute_w=self.hardware[device.name].compute_w,
             radio=self.radios[device.cell],
         )

@@ -91,14 +91,15 @@ class Option:
 class Costs(NamedTuple):
     """Table means of an option, for predictions.
 
-    ``far_s`` is what does not depend on rates and queues: latencies there and back, decoding
-    and tail; ``fixed_j`` the joules that do not depend on the rate: computing, and per bit;
-    ``server`` an index into the options' servers, None for local computing.
+    ``far_s`` passes between the last bit sent and the first of the answer if nobody waits:
+    latencies, decoding and tail; ``fixed_j`` are the joules that do not depend on the rate:
+    computing, and per bit; ``server`` is an index into the options' servers, None for local
+    computing.
     """
 
     head_s: float
-    far_s: float
     send_bits: float
+    far_s: float
     answer_bits: float
     fixed_j: float
     server: int | None
@@ -111,6 +112,7 @@ class Options(Sequence[Option]):
         costs: table means, an entry per option.
         servers: names of the servers.
         radio: the device's radio.
+        latency_s: one way between device and cell.
     """
 
     def __init__(
@@ -118,15 +120,17 @@ class Options(Sequence[Option]):
         options: Sequence[Option],
         *,
         servers: Sequence[str],
-        one_way_s: Sequence[float],
+        latency_s: float,
+        backhaul_s: Sequence[float],
         compute_w: float,
         radio: Radio,
     ) -> None:
         self._options = tuple(options)
         self.servers = tuple(servers)
         self.radio = radio
-        delays_s = dict(zip(servers, one_way_s, strict=True))
-        self.costs = tuple(_costs(o, self.servers, delays_s, compute_w, radio) for o in options)
+        self.latency_s = latency_s
+        far_s = {n: latency_s + 2 * s for n, s in zip(servers, backhaul_s, strict=True)}
+        self.costs = tuple(_costs(o, self.servers, far_s, compute_w, radio) for o in options)
 
     @overload
     def __getitem__(self, index: int) -> Option: ...
@@ -179,7 +183,7 @@ class Options(Sequence[Option]):
 def _costs(
     option: Option,
     servers: Sequence[str],
-    delays_s: Mapping[str, float],
+    far_s: Mapping[str, float],
     compute_w: float,
     radio: Radio,
 ) -> Costs:
@@ -192,8 +196,8 @@ def _costs(
     bits_j = radio.send_j(option.send_bits, 0.0) + radio.receive_j(answer_bits, 0.0)
     return Costs(
         head_s=option.head_s,
-        far_s=2 * delays_s[option.server] + fmean(demand.tail_s for demand in option.demands),
         send_bits=option.send_bits,
+        far_s=far_s[option.server] + fmean(demand.tail_s for demand in option.demands),
         answer_bits=answer_bits,
         fixed_j=compute_j + bits_j,
         server=servers.index(option.server),
@@ -230,7 +234,7 @@ class View(NamedTuple):
     uplink_bps: float
     downlink_bps: float
     rate_at_s: float  # when the uplink was last observed; -inf: never
-    task_gap_s: float  # average time between own tasks; NaN before the second
+    task_gap_s: float  # average time between own tasks; inf before the second
     in_flight: int  # own unanswered tasks, this one not counted
     told: tuple[Word, ...]  # per server
 

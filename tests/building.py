@@ -175,14 +175,10 @@ def write_tables(
     )
 
 
-def columns(tasks: Sequence[Record]) -> SimpleNamespace:
-    """Rows as arrays by column: numbers with NaN for null, and strings."""
-    return SimpleNamespace(
-        **{column.name: _column([getattr(row, column.name) for row in tasks]) for column in COLUMNS}
-    )
-
-
-COLUMNS = fields(Record)
+def columns(tasks: Sequence[Record], *names: str) -> SimpleNamespace:
+    """Rows as arrays by column, all or some: numbers with NaN for null, and strings."""
+    names = names or tuple(column.name for column in fields(Record))
+    return SimpleNamespace(**{n: _column([getattr(row, n) for row in tasks]) for n in names})
 
 
 def agrees(

@@ -233,7 +233,7 @@ class Wild:
         return Chunk(np.sort(np.append(0.0, rng.uniform(0, 2, 7))), values, 2.0)
 
 
-@law
+@settings(law, max_examples=100)
 @given(st.lists(st.floats(0, 60), min_size=1, max_size=20))
 def test_chunks_dropped_and_made_again_give_the_same(times):
     """Back and forth through thirty chunks: every answer is that of a fresh object."""
@@ -255,6 +255,24 @@ def test_chunks_are_dropped():
     assert len(wild.made) == 100, "going forward each is made once"
     steps.area(1.0)
     assert len(wild.made) == 101, "the first one had been dropped"
+
+
+@pytest.mark.parametrize("step_s", [0.25, 1 / 160, 0.1])
+def test_steps_of_equal_length_give_what_steps_of_any_length_give(step_s):
+    """The short cut to the step a time falls into, at edges and between them."""
+    rng = np.random.default_rng(3)
+    rates = rng.exponential(size=64) * (rng.random(64) < 0.7)
+    starts, length_s = step_s * np.arange(64), 64 * step_s
+    short, plain = (Chunk(starts, rates, length_s, step) for step in (step_s, None))
+    fast, slow = (Steps(lambda _, c=chunk: c, length_s) for chunk in (short, plain))
+    edges = step_s * np.arange(256)
+    for time_s in [*edges.tolist(), *(length_s * rng.uniform(0, 4, 256)).tolist()]:
+        assert fast.value(time_s) == slow.value(time_s)
+        # A time within an ulp of an edge may count as before or behind it.
+        assert fast.area(time_s) == pytest.approx(slow.area(time_s), rel=8 * EPS)
+        for amount in (0.0, 0.3 * step_s, length_s):
+            found = fast.finish_s(time_s, amount)
+            assert found == pytest.approx(slow.finish_s(time_s, amount), rel=1e-12)
 
 
 @law

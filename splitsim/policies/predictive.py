@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,8 @@ def estimate(
     Its own backlog comes first; transfers go at the average rate of its past ones, or at
     ``initial_rate_bps`` before the first and when the last is older than ``forget_after_s``;
     a server makes a task wait as long as it last told, less the time that has passed since,
-    and at least as long as the average of what it told, until that is too old as well. Without chance and competition this is exactly what happens. The radio tail is expected to
-    be cut short by the device's next task.
+    and at least as long as the average of what it told, until that is too old as well.
+    Without chance and competition this is exactly what happens.
 
     Args:
         view: what the device knows.
@@ -27,32 +27,60 @@ def estimate(
         initial_rate_bps: to be expected without an estimate.
         forget_after_s: age at which an average counts no longer.
     """
+    outlook = _outlook(view, initial_rate_bps, forget_after_s)
+    seconds, joules = _seconds(view, costs, outlook), _joules(view, costs, outlook)
+    return list(zip(seconds, joules, strict=True))
+
+
+class _Outlook(NamedTuple):
+    """What a device expects of the network and the servers."""
+
+    uplink_bps: float
+    downlink_bps: float
+    waits_s: Sequence[float]  # at each server
+
+
+def _outlook(view: View, initial_rate_bps: float, forget_after_s: float) -> _Outlook:
     up, down = view.uplink_bps, view.downlink_bps
     if not up > 0 or view.now_s - view.rate_at_s > forget_after_s:
         up = initial_rate_bps
-    if not down > 0:
-        down = initial_rate_bps
-    radio, gap_s = view.options.radio, view.task_gap_s
-    tail_j = radio.tail_w * (radio.tail_s if math.isnan(gap_s) else min(radio.tail_s, gap_s))
-    busy_s, free_s = view.compute_backlog_s, view.uplink_backlog_bits / up
     waits = [_wait_s(word, view.now_s - word.at_s, forget_after_s) for word in view.told]
-    found = []
-    for head_s, far_s, send_bits, answer_bits, fixed_j, server in costs:
-        ready_s = busy_s + head_s
-        if server is None:
-            found.append((ready_s, fixed_j))
-            continue
-        airtime_s = send_bits / up + answer_bits / down
-        start_s = ready_s if ready_s > free_s else free_s  # noqa: FURB136 - max() costs thrice
-        seconds = start_s + airtime_s + far_s + waits[server]
-        found.append((seconds, fixed_j + radio.b_w * airtime_s + tail_j))
-    return found
+    return _Outlook(up, down if down > 0 else initial_rate_bps, waits)
 
 
 def _wait_s(word: Word, age_s: float, forget_after_s: float) -> float:
-    if age_s > forget_after_s:
-        return max(word.wait_s - age_s, 0.0)
-    return max(word.wait_s - age_s, word.mean_s)
+    drained_s = word.wait_s - age_s
+    return max(drained_s, word.mean_s if age_s <= forget_after_s else 0.0)
+
+
+def _seconds(view: View, costs: Sequence[Costs], outlook: _Outlook) -> list[float]:
+    up, down, waits = outlook
+    busy_s, free_s = view.compute_backlog_s, view.uplink_backlog_bits / up
+    home_s = view.options.latency_s
+    found = []
+    for head_s, send_bits, far_s, answer_bits, _, server in costs:
+        seconds = busy_s + head_s
+        if server is not None:
+            start_s = seconds if seconds > free_s else free_s  # noqa: FURB136 - max() costs more
+            seconds = start_s + send_bits / up + far_s + waits[server] + answer_bits / down + home_s
+        found.append(seconds)
+    return found
+
+
+def _joules(view: View, costs: Sequence[Costs], outlook: _Outlook) -> list[float]:
+    """The radio falls silent twice: until the answer comes, and until the next task is sent."""
+    up, down, waits = outlook
+    radio, gap_s = view.options.radio, view.task_gap_s
+    found = []
+    for _, send_bits, far_s, answer_bits, joules, server in costs:
+        if server is not None:
+            airtime_s = send_bits / up + answer_bits / down
+            until_answer_s = far_s + waits[server]
+            until_next_s = max(gap_s - airtime_s - until_answer_s, 0.0)
+            tail_s = min(until_answer_s, radio.tail_s) + min(until_next_s, radio.tail_s)
+            joules = joules + radio.b_w * airtime_s + radio.tail_w * tail_s  # noqa: PLW2901
+        found.append(joules)
+    return found
 
 
 class Predictive:
@@ -74,6 +102,10 @@ class Predictive:
         forget_after_s: float = 5.0,
         models: Sequence[str] | None = None,
     ) -> None:
+        if min(latency_weight, energy_weight) < 0 or latency_weight + energy_weight == 0:
+            raise ValueError("latency_weight and energy_weight must be >= 0, one of them above")
+        if not (initial_rate_bps > 0 and forget_after_s >= 0):
+            raise ValueError("initial_rate_bps must be > 0 and forget_after_s >= 0")
         self._latency_weight = latency_weight
         self._energy_weight = energy_weight
         self._initial_rate_bps = initial_rate_bps
@@ -94,10 +126,17 @@ class Predictive:
 
     def choose(self, view: View) -> int:
         """The cheapest; ties go to the first."""
-        latency, energy = self._latency_weight, self._energy_weight
-        predicted = estimate(view, self._costs, self._initial_rate_bps, self._forget_after_s)
-        costs = [latency * seconds + energy * joules for seconds, joules in predicted]
+        outlook = _outlook(view, self._initial_rate_bps, self._forget_after_s)
+        if not self._energy_weight:
+            costs = _seconds(view, self._costs, outlook)
+        else:
+            seconds = _seconds(view, self._costs, outlook)
+            joules = _joules(view, self._costs, outlook)
+            costs = [self._weigh(*pair) for pair in zip(seconds, joules, strict=True)]
         return self._indices[costs.index(min(costs))]
+
+    def _weigh(self, seconds: float, joules: float) -> float:
+        return self._latency_weight * seconds + self._energy_weight * joules
 
 
 def undominated(costs: Sequence[Costs], indices: Sequence[int]) -> list[int]:

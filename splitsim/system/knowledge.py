@@ -14,20 +14,24 @@ MEMORY = 0.8  # weight of the past in a device's averages, per observation
 
 
 class Average:
-    """A ratio that forgets: weighted sum of amounts over weighted sum of times."""
+    """A ratio that forgets: weighted sum of amounts over weighted sum of times.
+
+    Args:
+        value: what it is before the first observation.
+    """
 
     __slots__ = ("_amount", "_time", "at_s", "value")
 
-    def __init__(self) -> None:
+    def __init__(self, value: float) -> None:
         self._amount = self._time = 0.0
-        self.value = math.nan
+        self.value = value
         self.at_s = -math.inf
 
     def observe(self, amount: float, time: float, now_s: float) -> None:
         """Take in one more observation, made now."""
         self._amount = MEMORY * self._amount + amount
         self._time = MEMORY * self._time + time
-        self.value = self._amount / self._time if self._time else math.nan
+        self.value = self._amount / self._time
         self.at_s = now_s
 
 
@@ -82,7 +86,8 @@ class Knowledge:
         self._uplink = uplink
         self._computing, self._sending = Backlog(), Backlog()
         self._planned_bits = 0.0  # of tasks still in their heads
-        self._up, self._down, self._gap = Average(), Average(), Average()
+        self._up, self._down = Average(math.nan), Average(math.nan)
+        self._gap = Average(math.inf)
         self._created_s = math.nan
         self._told = (NOTHING_TOLD,) * len(servers)
         self._reporting = [

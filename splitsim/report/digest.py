@@ -1,0 +1,193 @@
+"""What the figures show of a results folder: curves and means, made of rows part by part."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from splitsim.parts import PartName, parts_in
+from splitsim.summary import ENERGY
+from splitsim.task import STAMPS
+
+if TYPE_CHECKING:
+    from splitsim.results import Results
+
+TIMELINE_S = 60.0
+QUANTILES = 150_000  # of all curves in a report; a curve has from 100 to 1,000
+MARKERS = 200_000  # of all time lines in a report; one has from 200 to 2,000
+
+# By part of a latency: the stamps that end it, wherever the stamp before may be.
+LATENCY_PARTS = {
+    "wait for the compute unit": ("head_start_s",),
+    "device computes": ("head_end_s",),
+    "wait for the uplink": ("tx_start_s",),
+    "transmission": ("tx_end_s",),
+    "network to the server": ("server_arrival_s",),
+    "wait for a worker": ("server_start_s",),
+    "server computes": ("server_end_s",),
+    "answer": ("answer_start_s", "done_s"),
+    "fallback": ("fallback_start_s", "fallback_end_s"),
+}
+ENERGY_PARTS = dict(zip(("compute", "send", "receive", "radio tail"), ENERGY, strict=True))
+
+Columns = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """An empirical distribution function at equal steps of share.
+
+    It rises to ``n / len(values) * end`` at ``values[n - 1]``, and ends below 1 if not all tasks
+    have a value.
+    """
+
+    values: np.ndarray
+    end: float
+
+    @classmethod
+    def of(cls, found: np.ndarray, count: int, most: int) -> Curve:
+        """Of values that ``len(found)`` of ``count`` tasks have, at no more than ``most`` steps."""
+        steps = min(len(found), most)
+        ranks = np.ceil(np.arange(1, steps + 1) * (len(found) / max(steps, 1)) - 1e-9)
+        return cls(np.sort(found)[ranks.astype(int) - 1], len(found) / max(count, 1))
+
+    def at(self, share: float) -> float:
+        """The value that a share of those that have one does not exceed; NaN of nothing."""
+        rank = math.ceil(share * len(self.values)) - 1
+        return float(self.values[max(rank, 0)]) if len(self.values) else math.nan
+
+
+@dataclass(frozen=True)
+class TimeLine:
+    """The tasks of one device over a while, by creation; ``latency_s`` until they ended."""
+
+    created_s: np.ndarray
+    latency_s: np.ndarray
+    done: np.ndarray
+    option: np.ndarray
+    status: np.ndarray
+
+
+@dataclass(frozen=True)
+class Group:
+    """One policy at one point, all its seeds together, warm-up left out.
+
+    The parts of the latency are means over done tasks, those of the energy over all.
+    """
+
+    point: int
+    policy: str
+    tasks: int
+    latency_s: Curve
+    energy_j: Curve
+    latency_parts_s: Mapping[str, float]
+    energy_parts_j: Mapping[str, float]
+    deadlines_s: Sequence[float]  # the finite ones of its devices
+    deadline_s: float  # of the first device; inf: none
+    timeline: TimeLine
+
+
+def digest(results: Results) -> list[Group]:
+    """The groups of a folder, by point and in the policies' order."""
+    policies = list(results.manifest["policies"])
+    order = {policy: n for n, policy in enumerate(policies)}
+    names = sorted(parts_in(results.folder), key=lambda p: (p.point, order[p.policy], p.seed))
+    groups = [list(parts) for _, parts in groupby(names, key=lambda p: (p.point, p.policy))]
+    return [_Digester(results, len(groups)).group(parts) for parts in groups]
+
+
+def latency_parts_s(tasks: Columns) -> dict[str, np.ndarray]:
+    """The parts of each latency; those of a task sum to ``done_s - created_s``."""
+    parts_of = {stamp: part for part, stamps in LATENCY_PARTS.items() for stamp in stamps}
+    found = {part: np.zeros(len(tasks["created_s"])) for part in LATENCY_PARTS}
+    before = tasks["created_s"]
+    for stamp in STAMPS[1:]:
+        now = np.where(np.isnan(tasks[stamp]), before, tasks[stamp])
+        found[parts_of[stamp]] += now - before
+        before = now
+    return found
+
+
+class _Digester:
+    """Reads the parts of a group one after the other and keeps what the figures need."""
+
+    def __init__(self, results: Results, groups: int) -> None:
+        self._folder = results.folder
+        self._warmups_s = [point["warmup_s"] for point in results.manifest["points"]]
+        self._quantiles = min(max(QUANTILES // max(groups, 1), 100), 1000)
+        self._markers = min(max(MARKERS // max(groups, 1), 200), 2000)
+
+    def group(self, names: Sequence[PartName]) -> Group:
+        """All seeds of a policy at a point."""
+        first = names[0]
+        devices = first.read(self._folder, "devices", ("device", "deadline_s"))
+        deadlines_s = np.nan_to_num(devices["deadline_s"].astype(float), nan=math.inf)
+        tasks = [self._tasks(name) for name in names]
+        counts = sum(len(part["created_s"]) for part in tasks)
+        latency_s = np.concatenate([part["done_s"] - part["created_s"] for part in tasks])
+        energy_j = np.concatenate([sum(part[name] for name in ENERGY) for part in tasks])
+        answered_s = latency_s[~np.isnan(latency_s)]
+        return Group(
+            point=first.point,
+            policy=first.policy,
+            tasks=counts,
+            latency_s=Curve.of(answered_s, counts, self._quantiles),
+            energy_j=Curve.of(energy_j, counts, self._quantiles),
+            latency_parts_s=_mean_parts(tasks),
+            energy_parts_j={
+                part: _mean([rows[name] for rows in tasks]) for part, name in ENERGY_PARTS.items()
+            },
+            deadlines_s=np.unique(deadlines_s[np.isfinite(deadlines_s)]).tolist(),
+            deadline_s=float(deadlines_s[0]),
+            timeline=self._timeline(first, str(devices["device"][0])),
+        )
+
+    def _tasks(self, name: PartName) -> Columns:
+        tasks = name.read(self._folder, "tasks", (*STAMPS, *ENERGY))
+        counts = tasks["created_s"] >= self._warmups_s[name.point]
+        return {column: values[counts] for column, values in tasks.items()}
+
+    def _timeline(self, name: PartName, device: str) -> TimeLine:
+        """Of the first device with the first seed, the one the channels are written for."""
+        from_s = self._warmups_s[name.point]
+        columns = ("device", "created_s", "left_s", "status", "option", "server")
+        tasks = name.read(self._folder, "tasks", columns)
+        created_s = tasks["created_s"]
+        shown = (created_s >= from_s) & (created_s < from_s + TIMELINE_S)
+        shown &= tasks["device"] == device
+        rows = {c: values[shown][: self._markers] for c, values in tasks.items()}
+        return TimeLine(
+            created_s=rows["created_s"],
+            latency_s=rows["left_s"] - rows["created_s"],
+            done=rows["status"] == "done",
+            option=np.array(list(_ways(rows)), object),
+            status=rows["status"],
+        )
+
+
+def _ways(tasks: Columns) -> Iterator[str]:
+    """Option and server of each task; a skipped frame has neither."""
+    for option, server in zip(tasks["option"], tasks["server"], strict=True):
+        yield "skipped" if option is None else f"{option}@{server}" if server else str(option)
+
+
+def _mean_parts(tasks: Sequence[Columns]) -> dict[str, float]:
+    done = [_done(part) for part in tasks]
+    parts_s = [latency_parts_s(rows) for rows in done]
+    return {part: _mean([found[part] for found in parts_s]) for part in LATENCY_PARTS}
+
+
+def _done(tasks: Columns) -> Columns:
+    done = ~np.isnan(tasks["done_s"])
+    return {column: values[done] for column, values in tasks.items()}
+
+
+def _mean(pieces: Sequence[np.ndarray]) -> float:
+    """The mean of all pieces together; 0 of nothing, which is a bar of no length."""
+    count = sum(map(len, pieces))
+    return math.fsum(float(np.sum(piece)) for piece in pieces) / max(count, 1)

@@ -1,0 +1,158 @@
+"""What a device predicts, against what happens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from building import Board, Net, Waves, build
+
+from splitsim import load_scenario, simulate
+from splitsim.policies.predictive import Predictive, estimate, undominated
+from splitsim.task import Costs, Options, View, Word
+
+ROOT = Path(__file__).parent.parent
+RATE_BPS = 2e6
+QUIET = {
+    "duration_s": 20.0,
+    "devices": [{"arrivals": {"kind": "periodic", "period_s": 1.0, "phase_s": 0.5}}],
+    "cells": {
+        "cell": {
+            "radio": "waves",
+            "latency_s": 0.01,
+            "uplink": {"kind": "constant", "rate_bps": RATE_BPS},
+            "downlink": {"kind": "constant", "rate_bps": RATE_BPS},
+        }
+    },
+    "servers": {"edge": {"backhaul_s": 0.005}, "cloud": {"hardware": "rack", "backhaul_s": 0.03}},
+    "policies": [{"name": "always", "kind": "test_predictions:Always", "index": 0}],
+}
+NETS = (
+    Net("one", [0.0, 0.03, 0.09], [4e4, 9e3, 1e3], [0.05, 0.03, 0.01], answer_bytes=400),
+    Net("two", [0.0, 0.01], [4e4, 5e3], [0.04, 0.035], answer_bytes=100, top1=0.9),
+)
+WAVES = Waves("waves", a_up_j_per_bit=4e-7, a_down_j_per_bit=5e-8, b_w=1.2, tail_s=0.3, tail_w=0.9)
+
+
+class Always:
+    """The same option for every task, writing down what it was expected to cost."""
+
+    predicted: list[tuple[float, float]]
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def reset(self, options: Options, rng: np.random.Generator) -> None:
+        self.options = options
+        type(self).predicted = []
+
+    def choose(self, view: View) -> int:
+        self.predicted.append(estimate(view, self.options.costs, RATE_BPS, 10.0)[self.index])
+        return self.index
+
+
+@pytest.fixture
+def quiet(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path.parent))
+    return lambda index: build(
+        tmp_path,
+        nets=NETS,
+        radios=(WAVES,),
+        boards=(Board("board", slow=2.0), Board("rack", slow=0.5)),
+        scenario=QUIET | {"policies": [QUIET["policies"][0] | {"index": index}]},
+    )
+
+
+@pytest.mark.parametrize("index", range(12))
+def test_without_chance_and_company_every_option_costs_what_was_predicted(quiet, index):
+    spec = quiet(index).points[0]
+    assert len(spec.options["device"]) == 12
+    rows = simulate(spec, "always", 0).tasks
+    assert {row.option for row in rows} == {spec.options["device"][index].label}
+    assert len(rows) == 20
+    # The first prediction knows no gap to the next task, the last task has none after it.
+    for row, (seconds, joules) in list(zip(rows, Always.predicted, strict=True))[1:-1]:
+        assert row.done_s - row.created_s == pytest.approx(seconds, rel=1e-12)
+        assert row.compute_j + row.tx_j + row.rx_j + row.tail_j == pytest.approx(joules, rel=1e-12)
+
+
+@pytest.mark.parametrize("policy", ["fastest", "frugal"])
+def test_the_predictive_policies_take_the_best_option_there_is(quiet, policy):
+    costs = []
+    for index in range(12):
+        rows = simulate(quiet(index).points[0], "always", 0).tasks[1:-1]
+        seconds = np.mean([row.done_s - row.created_s for row in rows])
+        joules = np.mean([row.compute_j + row.tx_j + row.rx_j + row.tail_j for row in rows])
+        costs.append(seconds if policy == "fastest" else joules)
+    spec = quiet(0).points[0]
+    chosen = spec.scenario.policies[0].model_copy(update={"name": "best", "kind": policy})
+    object.__setattr__(chosen, "__pydantic_extra__", {"initial_rate_bps": RATE_BPS})
+    scenario = spec.scenario.model_copy(update={"policies": [chosen]})
+    rows = simulate(type(spec)(**{**vars(spec), "scenario": scenario}), "best", 0).tasks[1:]
+    best = spec.options["device"][int(np.argmin(costs))]
+    assert {(row.option, row.server) for row in rows} == {(best.label, best.server)}
+
+
+def view_of(options: Options, rng: np.random.Generator) -> View:
+    """Anything a device might know."""
+    told = tuple(Word(*rng.exponential(0.1, 3)) for _ in options.servers)
+    now_s = 10.0
+    return View(
+        options, now_s, 1.0, *rng.exponential((0.05, 1e5)), *rng.exponential(3e6, 2),
+        now_s - rng.exponential(4.0), rng.exponential(0.5), 0, told,
+    )  # fmt: skip
+
+
+def test_leaving_out_beaten_options_never_changes_a_choice(quiet):
+    spec = quiet(0).points[0]
+    options = spec.device_options(spec.scenario.devices[0])
+    rng = np.random.default_rng(5)
+    for weights in ((1.0, 0.0), (0.0, 1.0), (1.0, 0.3)):
+        policy = Predictive(*weights)
+        policy.reset(options, rng)
+        assert len(policy._indices) < len(options)
+        for _ in range(500):
+            view = view_of(options, rng)
+            every = estimate(view, options.costs, 5e6, 5.0)
+            costs = [weights[0] * seconds + weights[1] * joules for seconds, joules in every]
+            assert policy.choose(view) == costs.index(min(costs))
+
+
+def test_the_first_of_equal_options_is_kept():
+    same = Costs(0.1, 0.2, 1e4, 100.0, 0.5, 0)
+    assert undominated([same, same, same._replace(server=1)], [3, 4, 5]) == [3, 5]
+
+
+def test_an_estimate_is_made_of_past_transfers_and_forgotten(tmp_path):
+    """A device whose uplink fades away learns it; and tries again after a while."""
+    rate = {"kind": "steps", "times_s": [0, 20], "values": [5e6, 1e4]}
+    net = {"head_s": 0.0, "send_bytes": 1e4, "tail_s": 0.01, "local_s": 0.5}
+    scenario = {
+        "duration_s": 60.0,
+        "devices": [{"arrivals": {"kind": "periodic", "period_s": 1.0}}],
+        "cells": {"cell": {"uplink": {"kind": "constant", "rate_bps": rate}}},
+        "policies": [{"name": "fastest", "kind": "fastest", "forget_after_s": 10.0}],
+    }
+    rows = simulate(build(tmp_path, scenario=scenario, **net).points[0], "fastest", 0).tasks
+    before = [row for row in rows if row.created_s < 19]
+    after = [row for row in rows if row.created_s > 21]
+    assert {row.server for row in before} == {"edge"}
+    tried = sum(row.server == "edge" for row in after)
+    assert 0 < tried < len(after) / 2
+
+
+def test_weights_and_models_of_a_predictive_policy(tmp_path):
+    path = tmp_path / "weights.yaml"
+    data = yaml.safe_load((ROOT / "scenarios" / "quickstart.yaml").read_text())
+    data["policies"] = [
+        {"name": "a", "kind": "frugal", "latency_weight": 1.0, "energy_weight": 0.0},
+        {"name": "b", "kind": "fastest"},
+        {"name": "c", "kind": "fastest", "models": ["resnet152"]},
+    ]
+    path.write_text(yaml.safe_dump(data | {"duration_s": 40}))
+    spec = load_scenario(path).points[0]
+    choices = {p: [row.option for row in simulate(spec, p, 0).tasks] for p in "abc"}
+    assert choices["a"] == choices["b"]
+    assert all(option.endswith("resnet152") or "resnet152/" in option for option in choices["c"])
