@@ -12,13 +12,15 @@ from splitsim.errors import BadInput
 
 if TYPE_CHECKING:
     from splitsim.experiment import run
+    from splitsim.policies.check import check_policy
     from splitsim.results import Results
     from splitsim.scenario import load_scenario
     from splitsim.simulation import simulate
 
-__all__ = ["BadInput", "Results", "load_scenario", "run", "simulate"]
+__all__ = ["BadInput", "Results", "check_policy", "load_scenario", "run", "simulate"]
 
 _HOMES = {
+    "check_policy": "splitsim.policies.check",
     "load_scenario": "splitsim.scenario",
     "simulate": "splitsim.simulation",
     "run": "splitsim.experiment",

@@ -9,8 +9,9 @@ import pytest
 import yaml
 from building import Board, Net, Waves, build
 
-from splitsim import load_scenario, simulate
-from splitsim.policies.predictive import Predictive, estimate, undominated
+from splitsim import check_policy, load_scenario, simulate
+from splitsim.policies.fixed import Local, Offload, Random, Split
+from splitsim.policies.predictive import Fastest, Predictive, estimate, undominated
 from splitsim.task import Costs, Options, View, Word
 
 ROOT = Path(__file__).parent.parent
@@ -156,3 +157,44 @@ def test_weights_and_models_of_a_predictive_policy(tmp_path):
     choices = {p: [row.option for row in simulate(spec, p, 0).tasks] for p in "abc"}
     assert choices["a"] == choices["b"]
     assert all(option.endswith("resnet152") or "resnet152/" in option for option in choices["c"])
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [Local("large"), Offload("small"), Split("large", "middle", "cloud"), Random(), Fastest()],
+    ids=lambda policy: type(policy).__name__,
+)
+def test_our_policies_pass_the_check_that_users_run(policy):
+    check_policy(policy)
+
+
+@pytest.mark.parametrize(
+    ("choose", "complaint"),
+    [
+        (lambda view: -1, "choose gave -1"),
+        (lambda view: 0.0, "choose gave 0.0"),
+        (lambda view: None, "choose gave None"),
+        (lambda view: int(np.random.default_rng().integers(2)), "choices differ"),
+    ],
+)
+def test_the_check_finds_what_is_wrong(choose, complaint):
+    policy = Random()
+    policy.choose = choose
+    with pytest.raises(AssertionError, match=complaint):
+        check_policy(policy)
+
+
+def test_a_device_refuses_an_index_that_is_none(tmp_path):
+    spec = build(
+        tmp_path,
+        scenario={"policies": [{"name": "a", "kind": "test_predictions:Always", "index": -1}]},
+    ).points[0]
+    with pytest.raises(ValueError, match="policy chose -1: must be an index from 0 to 1"):
+        simulate(spec, "a", 0)
+
+
+def test_a_closed_loop_that_takes_no_time_is_refused(tmp_path):
+    devices = [{"arrivals": {"kind": "closed", "think_s": 0.0}}]
+    spec = build(tmp_path, tail_s=0.0, scenario={"devices": devices}).points[0]
+    with pytest.raises(RuntimeError, match="take no time at all"):
+        simulate(spec, "local", 0)

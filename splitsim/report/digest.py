@@ -159,7 +159,7 @@ class _Digester:
         tasks = name.read(self._folder, "tasks", columns)
         created_s = tasks["created_s"]
         shown = (created_s >= from_s) & (created_s < from_s + TIMELINE_S)
-        shown &= tasks["device"] == device
+        shown &= (tasks["device"] == device) & (name.seed == 0)
         rows = {c: values[shown][: self._markers] for c, values in tasks.items()}
         return TimeLine(
             created_s=rows["created_s"],

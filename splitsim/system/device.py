@@ -99,12 +99,18 @@ class Device:
         self.compute_j = 0.0
         self.created = self.in_flight = 0
         self._compute_w = compute_w
+        self._indices = range(len(options))
         self._learn = getattr(policy, "learn", None)
 
     def decide(self, record: Record) -> Option:
         """Ask the policy."""
         view = self.known.view(record.created_s, self.in_flight)
-        option = self.options[self.policy.choose(view)]
+        chosen = self.policy.choose(view)
+        if chosen not in self._indices:
+            raise ValueError(
+                f"policy chose {chosen!r}: must be an index from 0 to {len(self.options) - 1}"
+            )
+        option = self.options[chosen]
         record.option, record.server = option.label, option.server
         self.in_flight += 1
         return option

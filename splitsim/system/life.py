@@ -14,6 +14,8 @@ from splitsim.system.device import Device
 from splitsim.system.stations import Job, Transfer, travel
 from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED, Option, Record
 
+INSTANT = 10_000  # tasks of one device at one instant that can only be a mistake
+
 
 def arrivals(
     device: Device, times: Iterator[float], until_s: float, create: Callable[[int], Record]
@@ -28,8 +30,15 @@ def arrivals(
     """
     clock, spec = device.clock, device.spec
     closed, most = spec.arrivals.closed, spec.max_in_flight
+    still = 0
     for task, time_s in enumerate(times):
         created_s = clock.now + time_s if closed else time_s
+        still = still + 1 if created_s == clock.now else 0
+        if still > INSTANT:
+            raise RuntimeError(
+                f"{device.name} created {INSTANT} tasks at {created_s:g} s: its arrivals, or its "
+                "closed loop of think time and tasks, take no time at all"
+            )
         if created_s >= until_s:
             return
         yield clock.at(created_s, Moment(clock, task_key(device.index, task)))

@@ -1,0 +1,310 @@
+"""Figures from digested rows; what they say is also in their captions, see ``page``."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from splitsim.report.digest import Curve, Group
+from splitsim.report.look import INFINITE, PART_LOOKS, Line, Unit, short, unit
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Row = Mapping[str, Any]
+
+HEIGHT = 360
+BAR = 34  # pixels of a bar, the space around it included
+SPREAD = 25.0  # largest over smallest value from which on an axis is logarithmic
+DEADLINES = 3  # lines drawn at most
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis for a quantity, the same at every point of a sweep."""
+
+    unit: Unit
+    low: float
+    high: float
+    log: bool
+
+    @classmethod
+    def over(cls, kind: str, curves: Sequence[Curve], marks: Sequence[float] = ()) -> Axis:
+        """An axis that shows these curves, and the marks if they are not far away."""
+        curves = [curve for curve in curves if len(curve.values)]
+        highs = [curve.at(1.0 if curve.end < 1 else 0.997) for curve in curves]
+        high = max(highs, default=0.0) or 1.0
+        high = max([high, *(mark for mark in marks if mark < 2 * high)])
+        lows = [float(c.values[c.values > 0][0]) for c in curves if c.values[-1] > 0]
+        low = min(lows, default=high)
+        return cls(unit(kind, [high]), low, high, high > SPREAD * low)
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """Values in this axis' unit; what a logarithmic axis cannot show stands at its edge."""
+        shown = np.maximum(values, 0.9 * self.low) if self.log else values
+        return (shown * self.unit.factor).astype(np.float32)
+
+    def layout(self, title: str) -> dict[str, Any]:
+        """For plotly."""
+        ends = [0.0, 1.04 * self.high * self.unit.factor]
+        if self.log:
+            ends = [math.log10(n * self.unit.factor) for n in (0.8 * self.low, 1.2 * self.high)]
+        kind = {"type": "log", "dtick": "D2"} if self.log else {"type": "linear"}
+        return {"title": {"text": f"{title}, {self.unit.name}"}, "range": ends, **kind}
+
+    def place(self, value: float) -> float:
+        """Where an annotation for a value goes: plotly wants the logarithm."""
+        shown = value * self.unit.factor
+        return math.log10(shown) if self.log else shown
+
+
+def latency_curves(groups: Sequence[Group], looks: Mapping[str, Line], axis: Axis) -> go.Figure:
+    """Share of the tasks answered within a time, by policy, with the deadlines."""
+    curves = {group.policy: group.latency_s for group in groups}
+    deadlines_s = sorted({d for group in groups for d in group.deadlines_s})[:DEADLINES]
+    layout = _curve_layout(axis.layout("latency"))
+    layout["shapes"] = [_upright(d * axis.unit.factor) for d in deadlines_s]
+    layout["annotations"] = [
+        _above(axis.place(d), f"deadline {axis.unit.full(d)}") for d in deadlines_s
+    ]
+    return _figure(_curves(curves, looks, axis, "got no answer"), layout)
+
+
+def energy_curves(groups: Sequence[Group], looks: Mapping[str, Line], axis: Axis) -> go.Figure:
+    """Share of the tasks that took no more than an energy, by policy."""
+    curves = {group.policy: group.energy_j for group in groups}
+    return _figure(_curves(curves, looks, axis, ""), _curve_layout(axis.layout("energy per task")))
+
+
+def latency_parts(groups: Sequence[Group], used: Sequence[str]) -> go.Figure:
+    """Mean seconds of each part of a latency: a bar's length is the mean latency."""
+    bars = {group.policy: group.latency_parts_s for group in groups}
+    return _stack(bars, used, "seconds", "mean latency of answered tasks")
+
+
+def energy_parts(groups: Sequence[Group], used: Sequence[str]) -> go.Figure:
+    """Mean joules of each part: a bar's length is the mean energy of a task."""
+    bars = {group.policy: group.energy_parts_j for group in groups}
+    return _stack(bars, used, "joules", "mean energy per task")
+
+
+def parts_used(bars: Iterable[Mapping[str, float]]) -> list[str]:
+    """The parts that are not zero everywhere, in order."""
+    return list(dict.fromkeys(part for bar in bars for part in bar if _somewhere(part, bars)))
+
+
+def sweep_lines(
+    rows: Sequence[Row], parameter: str, metric: Metric, looks: Mapping[str, Line]
+) -> go.Figure:
+    """A column of the summary against a swept number, by policy, with intervals if known."""
+    values = [float(row[metric.column]) for row in rows]
+    scale = unit(metric.kind, values)
+    top = max((v for v in values if math.isfinite(v)), default=1.0) or 1.0
+    traces: list[Any] = []
+    for n, (policy, look) in enumerate(looks.items()):
+        own = [row for row in rows if row["policy"] == policy]
+        traces.append(_sweep_line(own, parameter, metric, scale, policy, look))
+        endless = [row[parameter] for row in own if math.isinf(row[metric.column])]
+        traces += [_endless(endless, 1.12 * top * scale.factor, n, policy, look)] if endless else []
+    xs = [float(row[parameter]) for row in rows]
+    wide = min(xs, default=0) > 0 and max(xs) > SPREAD * min(xs)
+    xaxis = {"title": {"text": html.escape(parameter)}, "type": "log" if wide else "linear"}
+    yaxis = {"title": {"text": scale.name}, "rangemode": "tozero"}
+    return _figure(traces, {"height": 300, "xaxis": xaxis, "yaxis": yaxis})
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of the summary that a sweep is looked at by.
+
+    ``interval`` is that of the mean over seeds; ``of_done`` that it is known for done tasks only.
+    """
+
+    title: str
+    column: str
+    kind: str
+    interval: str | None = None
+    of_done: bool = False
+
+    def half_width(self, row: Row) -> float:
+        """Half the 95 % interval; 0 where it is not known."""
+        if self.interval is None or (self.of_done and row["done"] < row["tasks"]):
+            return 0.0
+        half = float(row[self.interval])
+        return half if math.isfinite(half) else 0.0
+
+
+METRICS = (
+    Metric("Median latency", "latency_p50_all_s", "seconds"),
+    Metric(
+        "95th percentile of latency", "latency_p95_all_s", "seconds", "latency_p95_s_ci95", True
+    ),
+    Metric("Energy per task", "energy_mean_j", "joules", "energy_mean_j_ci95"),
+    Metric("Missed deadlines", "deadline_miss", "share", "deadline_miss_ci95"),
+)
+
+
+def _figure(traces: Sequence[Any], layout: Mapping[str, Any]) -> go.Figure:
+    """A figure without a template: the page gives it one for light and one for dark."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(list(traces), {"template": {}, "showlegend": False, **layout})
+    figure.layout.template = None
+    return figure
+
+
+def _curve_layout(xaxis: Mapping[str, Any]) -> dict[str, Any]:
+    yaxis = {"range": [0, 1.02], "tickformat": ".0%", "title": {"text": "share of tasks"}}
+    return {"height": HEIGHT, "xaxis": {**xaxis}, "yaxis": yaxis}
+
+
+def _curves(
+    curves: Mapping[str, Curve], looks: Mapping[str, Line], axis: Axis, missing: str
+) -> list[Any]:
+    drawn = {policy: curve for policy, curve in curves.items() if len(curve.values)}
+    lines = [_curve(p, curve, looks[p], axis) for p, curve in drawn.items()]
+    ends = {p: curve for p, curve in drawn.items() if curve.end < 1}
+    return lines + [_curve_end(p, curve, looks[p], axis, missing) for p, curve in ends.items()]
+
+
+def _curve(policy: str, curve: Curve, look: Line, axis: Axis) -> Any:
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=axis.of(curve.values[[0, *range(len(curve.values))]]),
+        y0=0,
+        dy=curve.end / len(curve.values),
+        mode="lines",
+        line={"shape": "hv", "color": look.colour, "dash": look.dash, "width": 2.25},
+        name=short(policy),
+        meta=policy,
+        hovertemplate=f"%{{x:,.4~g}} {axis.unit.name}: %{{y:.1%}}<extra>{short(policy)}</extra>",
+    )
+
+
+def _curve_end(policy: str, curve: Curve, look: Line, axis: Axis, missing: str) -> Any:
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=axis.of(curve.values[-1:]),
+        y=[curve.end],
+        mode="markers",
+        marker={"symbol": "x", "size": 9, "color": look.colour},
+        cliponaxis=False,
+        meta=policy,
+        hovertemplate=f"{1 - curve.end:.1%} {missing}<extra>{short(policy)}</extra>",
+    )
+
+
+def _upright(at: float) -> dict[str, Any]:
+    line = {"dash": "dot", "width": 1.5}
+    return {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": line}
+
+
+def _above(at: float, text: str) -> dict[str, Any]:
+    return {"x": at, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": text}
+
+
+def _somewhere(part: str, bars: Iterable[Mapping[str, float]]) -> bool:
+    return any(bar[part] > 0 for bar in bars)
+
+
+def _stack(
+    bars: Mapping[str, Mapping[str, float]], used: Sequence[str], kind: str, title: str
+) -> go.Figure:
+    """Horizontal bars in the policies' order from the top, with their sums at the ends."""
+    sums = {policy: math.fsum(parts.values()) for policy, parts in bars.items()}
+    scale = unit(kind, sums.values())
+    traces = [_bar_part(part, bars, scale) for part in used]
+    longest = max(sums.values(), default=0.0) or 1.0
+    layout = {
+        "height": 150 + BAR * len(bars),
+        "barmode": "stack",
+        "bargap": 0.3,
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+        "xaxis": {
+            "title": {"text": f"{title}, {scale.name}"},
+            "range": [0, 1.12 * longest * scale.factor],
+        },
+        "yaxis": {"autorange": "reversed", "showgrid": False, "type": "category"},
+    }
+    return _figure([*traces, _bar_sums(sums, scale)], layout)
+
+
+def _bar_part(part: str, bars: Mapping[str, Mapping[str, float]], scale: Unit) -> Any:
+    import plotly.graph_objects as go
+
+    colour, hatch = PART_LOOKS[part]
+    digits = scale.digits + 1
+    return go.Bar(
+        x=[parts[part] * scale.factor for parts in bars.values()],
+        y=[short(policy) for policy in bars],
+        orientation="h",
+        name=part,
+        marker={
+            "color": colour,
+            "pattern": {"shape": hatch, "size": 6, "solidity": 0.35, "fgcolor": "#ffffff"},
+        },
+        hovertemplate=f"%{{y}}: {part} %{{x:,.{digits}f}} {scale.name}<extra></extra>",
+    )
+
+
+def _bar_sums(sums: Mapping[str, float], scale: Unit) -> Any:
+    import plotly.graph_objects as go
+
+    return go.Scatter(
+        x=[value * scale.factor for value in sums.values()],
+        y=[short(policy) for policy in sums],
+        mode="text",
+        text=[f" {scale.full(value)}" if value else " none" for value in sums.values()],
+        textposition="middle right",
+        cliponaxis=False,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def _sweep_line(
+    rows: Sequence[Row], parameter: str, metric: Metric, scale: Unit, policy: str, look: Line
+) -> Any:
+    import plotly.graph_objects as go
+
+    finite = [row[metric.column] if math.isfinite(row[metric.column]) else None for row in rows]
+    return go.Scatter(
+        x=[row[parameter] for row in rows],
+        y=[None if value is None else value * scale.factor for value in finite],
+        error_y={
+            "array": [metric.half_width(row) * scale.factor for row in rows],
+            "thickness": 1.2,
+            "width": 4,
+        },
+        mode="lines+markers",
+        line={"color": look.colour, "dash": look.dash, "width": 2},
+        marker={"symbol": look.symbol, "size": 7},
+        name=short(policy),
+        meta=policy,
+        hovertemplate=f"%{{x}}: %{{y:,.4~g}} {scale.name}<extra>{short(policy)}</extra>",
+    )
+
+
+def _endless(xs: Sequence[float], top: float, n: int, policy: str, look: Line) -> Any:
+    """A sign at the top where a value is infinite; policies take turns around the spot."""
+    import plotly.graph_objects as go
+
+    sides = ("middle center", "middle right", "middle left", "top center", "top right", "top left")
+    return go.Scatter(
+        x=list(xs),
+        y=[top] * len(xs),
+        mode="text",
+        text=[INFINITE] * len(xs),
+        textposition=sides[n % len(sides)],
+        textfont={"color": look.colour, "size": 16},
+        meta=policy,
+        hovertemplate=f"no value: too few got an answer<extra>{short(policy)}</extra>",
+    )
