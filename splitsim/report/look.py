@@ -15,7 +15,7 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "pentagon", "star")
 
 # Paul Tol's bright scheme (SRON/EPS/TN/09-002), for what is no policy.
-OPTION_COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#AA3377", "#66CCEE", "#888888")
+OPTION_COLOURS = ("#4477AA", "#EE6677", "#228833", "#AA3377", "#B8A200", "#3AA6C4", "#888888")
 FAILED_COLOUR = "#D55E00"
 
 # Of a part: its colour says where, hatching that something is waited for.
@@ -42,21 +42,31 @@ LONGEST = 28  # characters of a name in a figure
 
 @dataclass(frozen=True)
 class Line:
-    """A policy's line: the same in every figure."""
+    """A policy's line: the same in every figure.
+
+    Later ones are thinner, so that one is seen that lies below another.
+    """
 
     colour: str
     dash: str
     symbol: str
+    width: float
+
+    @property
+    def pattern(self) -> str:
+        """The dashes as SVG writes them."""
+        return {"solid": "", "dash": "9 4", "dot": "3 3", "dashdot": "9 3 3 3"}[self.dash]
 
 
 def lines(policies: Sequence[str]) -> dict[str, Line]:
     """A line for each policy, by its place in the scenario."""
-    return {policy: _line(n) for n, policy in enumerate(policies)}
+    thinner = 2.2 / max(len(policies) - 1, 1)
+    return {policy: _line(n, 4.0 - n * thinner) for n, policy in enumerate(policies)}
 
 
-def _line(n: int) -> Line:
+def _line(n: int, width: float) -> Line:
     dash = DASHES[n // len(COLOURS) % len(DASHES)]
-    return Line(COLOURS[n % len(COLOURS)], dash, SYMBOLS[n % len(SYMBOLS)])
+    return Line(COLOURS[n % len(COLOURS)], dash, SYMBOLS[n % len(SYMBOLS)], round(width, 2))
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,19 @@
-"""Figures from digested rows; what they say is also in their captions, see ``page``."""
+"""Figures of one point: distributions and parts, from digested rows."""
 
 from __future__ import annotations
 
-import html
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from splitsim.report.digest import Curve, Group
-from splitsim.report.look import INFINITE, PART_LOOKS, Line, Unit, short, unit
+from splitsim.report.look import PART_LOOKS, Line, Unit, short, unit
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-Row = Mapping[str, Any]
 
 HEIGHT = 360
 BAR = 34  # pixels of a bar, the space around it included
@@ -40,8 +37,7 @@ class Axis:
         highs = [curve.at(1.0 if curve.end < 1 else 0.997) for curve in curves]
         high = max(highs, default=0.0) or 1.0
         high = max([high, *(mark for mark in marks if mark < 2 * high)])
-        lows = [float(c.values[c.values > 0][0]) for c in curves if c.values[-1] > 0]
-        low = min(lows, default=high)
+        low = min((low for curve in curves if (low := curve.at(0.005)) > 0), default=high)
         return cls(unit(kind, [high]), low, high, high > SPREAD * low)
 
     def of(self, values: np.ndarray) -> np.ndarray:
@@ -51,11 +47,11 @@ class Axis:
 
     def layout(self, title: str) -> dict[str, Any]:
         """For plotly."""
-        ends = [0.0, 1.04 * self.high * self.unit.factor]
-        if self.log:
-            ends = [math.log10(n * self.unit.factor) for n in (0.8 * self.low, 1.2 * self.high)]
-        kind = {"type": "log", "dtick": "D2"} if self.log else {"type": "linear"}
-        return {"title": {"text": f"{title}, {self.unit.name}"}, "range": ends, **kind}
+        named = {"title": {"text": f"{title}, {self.unit.name}"}}
+        if not self.log:
+            return {**named, "range": [0.0, 1.04 * self.high * self.unit.factor]}
+        ends = [math.log10(n * self.unit.factor) for n in (0.8 * self.low, 1.2 * self.high)]
+        return {**named, "type": "log", "range": ends, **_log_ticks(*ends)}
 
     def place(self, value: float) -> float:
         """Where an annotation for a value goes: plotly wants the logarithm."""
@@ -72,13 +68,13 @@ def latency_curves(groups: Sequence[Group], looks: Mapping[str, Line], axis: Axi
     layout["annotations"] = [
         _above(axis.place(d), f"deadline {axis.unit.full(d)}") for d in deadlines_s
     ]
-    return _figure(_curves(curves, looks, axis, "got no answer"), layout)
+    return figure(_curves(curves, looks, axis, "got no answer"), layout)
 
 
 def energy_curves(groups: Sequence[Group], looks: Mapping[str, Line], axis: Axis) -> go.Figure:
     """Share of the tasks that took no more than an energy, by policy."""
     curves = {group.policy: group.energy_j for group in groups}
-    return _figure(_curves(curves, looks, axis, ""), _curve_layout(axis.layout("energy per task")))
+    return figure(_curves(curves, looks, axis, ""), _curve_layout(axis.layout("energy per task")))
 
 
 def latency_parts(groups: Sequence[Group], used: Sequence[str]) -> go.Figure:
@@ -93,69 +89,19 @@ def energy_parts(groups: Sequence[Group], used: Sequence[str]) -> go.Figure:
     return _stack(bars, used, "joules", "mean energy per task")
 
 
-def parts_used(bars: Iterable[Mapping[str, float]]) -> list[str]:
+def parts_used(bars: Sequence[Mapping[str, float]]) -> list[str]:
     """The parts that are not zero everywhere, in order."""
-    return list(dict.fromkeys(part for bar in bars for part in bar if _somewhere(part, bars)))
+    parts = bars[0] if bars else ()
+    return [part for part in parts if any(bar[part] > 0 for bar in bars)]
 
 
-def sweep_lines(
-    rows: Sequence[Row], parameter: str, metric: Metric, looks: Mapping[str, Line]
-) -> go.Figure:
-    """A column of the summary against a swept number, by policy, with intervals if known."""
-    values = [float(row[metric.column]) for row in rows]
-    scale = unit(metric.kind, values)
-    top = max((v for v in values if math.isfinite(v)), default=1.0) or 1.0
-    traces: list[Any] = []
-    for n, (policy, look) in enumerate(looks.items()):
-        own = [row for row in rows if row["policy"] == policy]
-        traces.append(_sweep_line(own, parameter, metric, scale, policy, look))
-        endless = [row[parameter] for row in own if math.isinf(row[metric.column])]
-        traces += [_endless(endless, 1.12 * top * scale.factor, n, policy, look)] if endless else []
-    xs = [float(row[parameter]) for row in rows]
-    wide = min(xs, default=0) > 0 and max(xs) > SPREAD * min(xs)
-    xaxis = {"title": {"text": html.escape(parameter)}, "type": "log" if wide else "linear"}
-    yaxis = {"title": {"text": scale.name}, "rangemode": "tozero"}
-    return _figure(traces, {"height": 300, "xaxis": xaxis, "yaxis": yaxis})
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A column of the summary that a sweep is looked at by.
-
-    ``interval`` is that of the mean over seeds; ``of_done`` that it is known for done tasks only.
-    """
-
-    title: str
-    column: str
-    kind: str
-    interval: str | None = None
-    of_done: bool = False
-
-    def half_width(self, row: Row) -> float:
-        """Half the 95 % interval; 0 where it is not known."""
-        if self.interval is None or (self.of_done and row["done"] < row["tasks"]):
-            return 0.0
-        half = float(row[self.interval])
-        return half if math.isfinite(half) else 0.0
-
-
-METRICS = (
-    Metric("Median latency", "latency_p50_all_s", "seconds"),
-    Metric(
-        "95th percentile of latency", "latency_p95_all_s", "seconds", "latency_p95_s_ci95", True
-    ),
-    Metric("Energy per task", "energy_mean_j", "joules", "energy_mean_j_ci95"),
-    Metric("Missed deadlines", "deadline_miss", "share", "deadline_miss_ci95"),
-)
-
-
-def _figure(traces: Sequence[Any], layout: Mapping[str, Any]) -> go.Figure:
+def figure(traces: Sequence[Any], layout: Mapping[str, Any]) -> go.Figure:
     """A figure without a template: the page gives it one for light and one for dark."""
     import plotly.graph_objects as go
 
-    figure = go.Figure(list(traces), {"template": {}, "showlegend": False, **layout})
-    figure.layout.template = None
-    return figure
+    made = go.Figure(list(traces), {"template": {}, "showlegend": False, **layout})
+    made.layout.template = None
+    return made
 
 
 def _curve_layout(xaxis: Mapping[str, Any]) -> dict[str, Any]:
@@ -180,7 +126,7 @@ def _curve(policy: str, curve: Curve, look: Line, axis: Axis) -> Any:
         y0=0,
         dy=curve.end / len(curve.values),
         mode="lines",
-        line={"shape": "hv", "color": look.colour, "dash": look.dash, "width": 2.25},
+        line={"shape": "hv", "color": look.colour, "dash": look.dash, "width": look.width},
         name=short(policy),
         meta=policy,
         hovertemplate=f"%{{x:,.4~g}} {axis.unit.name}: %{{y:.1%}}<extra>{short(policy)}</extra>",
@@ -201,6 +147,14 @@ def _curve_end(policy: str, curve: Curve, look: Line, axis: Axis, missing: str) 
     )
 
 
+def _log_ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks at 1, 2 and 5 times powers of ten, or at these alone if the axis is long."""
+    steps = (1, 2, 5) if high - low < 3 else (1,)
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    values = [step * 10.0**decade for decade in decades for step in steps]
+    return {"tickvals": values, "ticktext": [f"{value:,.10g}" for value in values]}
+
+
 def _upright(at: float) -> dict[str, Any]:
     line = {"dash": "dot", "width": 1.5}
     return {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": line}
@@ -208,10 +162,6 @@ def _upright(at: float) -> dict[str, Any]:
 
 def _above(at: float, text: str) -> dict[str, Any]:
     return {"x": at, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": text}
-
-
-def _somewhere(part: str, bars: Iterable[Mapping[str, float]]) -> bool:
-    return any(bar[part] > 0 for bar in bars)
 
 
 def _stack(
@@ -227,14 +177,22 @@ def _stack(
         "barmode": "stack",
         "bargap": 0.3,
         "showlegend": True,
-        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "xanchor": "left"},
+        "legend": {
+            **{"orientation": "h", "traceorder": "normal"},
+            **{"x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"},
+        },
         "xaxis": {
             "title": {"text": f"{title}, {scale.name}"},
             "range": [0, 1.12 * longest * scale.factor],
         },
-        "yaxis": {"autorange": "reversed", "showgrid": False, "type": "category"},
+        "yaxis": {
+            "range": [len(bars) - 0.5, -0.5],
+            "tickvals": list(range(len(bars))),
+            "ticktext": [short(policy) for policy in bars],
+            "showgrid": False,
+        },
     }
-    return _figure([*traces, _bar_sums(sums, scale)], layout)
+    return figure([*traces, _bar_sums(sums, scale)], layout)
 
 
 def _bar_part(part: str, bars: Mapping[str, Mapping[str, float]], scale: Unit) -> Any:
@@ -244,14 +202,22 @@ def _bar_part(part: str, bars: Mapping[str, Mapping[str, float]], scale: Unit) -
     digits = scale.digits + 1
     return go.Bar(
         x=[parts[part] * scale.factor for parts in bars.values()],
-        y=[short(policy) for policy in bars],
+        y=list(range(len(bars))),
+        customdata=[short(policy) for policy in bars],
         orientation="h",
         name=part,
         marker={
             "color": colour,
-            "pattern": {"shape": hatch, "size": 6, "solidity": 0.35, "fgcolor": "#ffffff"},
+            "pattern": {
+                "shape": hatch,
+                "size": 6,
+                "solidity": 0.4,
+                "bgcolor": colour,
+                "fgcolor": "#ffffff",
+                "fgopacity": 0.75,
+            },
         },
-        hovertemplate=f"%{{y}}: {part} %{{x:,.{digits}f}} {scale.name}<extra></extra>",
+        hovertemplate=f"%{{customdata}}: {part} %{{x:,.{digits}f}} {scale.name}<extra></extra>",
     )
 
 
@@ -260,51 +226,11 @@ def _bar_sums(sums: Mapping[str, float], scale: Unit) -> Any:
 
     return go.Scatter(
         x=[value * scale.factor for value in sums.values()],
-        y=[short(policy) for policy in sums],
+        y=list(range(len(sums))),
         mode="text",
         text=[f" {scale.full(value)}" if value else " none" for value in sums.values()],
         textposition="middle right",
         cliponaxis=False,
         showlegend=False,
         hoverinfo="skip",
-    )
-
-
-def _sweep_line(
-    rows: Sequence[Row], parameter: str, metric: Metric, scale: Unit, policy: str, look: Line
-) -> Any:
-    import plotly.graph_objects as go
-
-    finite = [row[metric.column] if math.isfinite(row[metric.column]) else None for row in rows]
-    return go.Scatter(
-        x=[row[parameter] for row in rows],
-        y=[None if value is None else value * scale.factor for value in finite],
-        error_y={
-            "array": [metric.half_width(row) * scale.factor for row in rows],
-            "thickness": 1.2,
-            "width": 4,
-        },
-        mode="lines+markers",
-        line={"color": look.colour, "dash": look.dash, "width": 2},
-        marker={"symbol": look.symbol, "size": 7},
-        name=short(policy),
-        meta=policy,
-        hovertemplate=f"%{{x}}: %{{y:,.4~g}} {scale.name}<extra>{short(policy)}</extra>",
-    )
-
-
-def _endless(xs: Sequence[float], top: float, n: int, policy: str, look: Line) -> Any:
-    """A sign at the top where a value is infinite; policies take turns around the spot."""
-    import plotly.graph_objects as go
-
-    sides = ("middle center", "middle right", "middle left", "top center", "top right", "top left")
-    return go.Scatter(
-        x=list(xs),
-        y=[top] * len(xs),
-        mode="text",
-        text=[INFINITE] * len(xs),
-        textposition=sides[n % len(sides)],
-        textfont={"color": look.colour, "size": 16},
-        meta=policy,
-        hovertemplate=f"no value: too few got an answer<extra>{short(policy)}</extra>",
     )

@@ -124,25 +124,19 @@ class Device:
             return self.horizon_s
         return min(from_s + timeout.after_s, self.horizon_s)
 
-    def computed(self, record: Record, head: Job, option: Option, demand: Demand) -> None:
-        """Account for a head that is over, or was given up."""
-        self.known.computed(option)
+    def computing(self, record: Record, head: Job, option: Option, demand: Demand) -> None:
+        """Account for a head, whose end is known as soon as it is queued."""
+        self.known.computing(head, option.head_s)
         record.head_start_s, record.head_end_s = head.start_s, head.end_s
         if demand.energy_j is None or not demand.head_s:
-            self.charge(record, head, self._compute_w)
+            self._charge(record, head, self._compute_w)
         else:
-            self.charge(record, head, demand.energy_j / demand.head_s)
+            self._charge(record, head, demand.energy_j / demand.head_s)
 
     def computed_rest(self, record: Record, rest: Job) -> None:
         """Account for what no server answered."""
-        self.charge(record, rest, self._compute_w)
+        self._charge(record, rest, self._compute_w)
         record.fallback_start_s, record.fallback_end_s = rest.start_s, rest.end_s
-
-    def charge(self, record: Record, job: Job, watts: float) -> None:
-        """Charge a computation that has begun: it runs out, even if nobody waits for it."""
-        if job.start_s is not None:
-            record.compute_j += job.work * watts
-            self.compute_j += job.work * watts
 
     def sent(self, record: Record, transfer: Transfer) -> None:
         """Account for a transfer on the uplink that is over, or was cut."""
@@ -167,3 +161,9 @@ class Device:
         if self._learn is not None and status != UNFINISHED:
             self._learn(record)
         return True
+
+    def _charge(self, record: Record, job: Job, watts: float) -> None:
+        """Charge a computation that has begun: it runs out, even if nobody waits for it."""
+        if job.start_s is not None:
+            record.compute_j += job.work * watts
+            self.compute_j += job.work * watts

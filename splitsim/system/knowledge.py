@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from splitsim.system.server import Server
 from splitsim.system.stations import Job, Link, Transfer
-from splitsim.task import NOTHING_TOLD, Option, Options, View, Word
+from splitsim.task import NOTHING_TOLD, Options, View, Word
 
 MEMORY = 0.8  # weight of the past in a device's averages, per observation
 
@@ -85,7 +85,6 @@ class Knowledge:
         self._deadline_s = deadline_s
         self._uplink = uplink
         self._computing, self._sending = Backlog(), Backlog()
-        self._planned_bits = 0.0  # of tasks still in their heads
         self._up, self._down = Average(math.nan), Average(math.nan)
         self._gap = Average(math.inf)
         self._created_s = math.nan
@@ -117,22 +116,13 @@ class Knowledge:
             self._told,
         )
 
-    def computing(self, job: Job, option: Option) -> None:
-        """A head was queued, after which the option's bits will be sent."""
-        self._computing.add(job, option.head_s)
-        self._planned_bits += option.send_bits
+    def computing(self, job: Job, expected_s: float) -> None:
+        """A computation was queued."""
+        self._computing.add(job, expected_s)
 
-    def computed(self, option: Option) -> None:
-        """A head is over."""
-        self._planned_bits -= option.send_bits
-
-    def computing_rest(self, job: Job, rest_s: float) -> None:
-        """What no server answered was queued here."""
-        self._computing.add(job, rest_s)
-
-    def sending(self, transfer: Transfer) -> None:
-        """A transfer was queued."""
-        self._sending.add(transfer, transfer.work)
+    def sending(self, transfer: Transfer, expected_bits: float) -> None:
+        """A transfer was queued, perhaps behind a head that is not over."""
+        self._sending.add(transfer, expected_bits)
 
     def sent(self, transfer: Transfer, now_s: float) -> None:
         """A transfer ended, or was cut."""
@@ -149,9 +139,8 @@ class Knowledge:
         last = self._told[server]
         if at_s > last.at_s:
             mean_s = wait_s if last is NOTHING_TOLD else _blend(last.mean_s, wait_s)
-            told = list(self._told)
-            told[server] = Word(wait_s, at_s, mean_s)
-            self._told = tuple(told)
+            word = Word(wait_s, at_s, mean_s)
+            self._told = (*self._told[:server], word, *self._told[server + 1 :])
 
     def _hear_reports(self, now_s: float) -> None:
         for n, server, delay_s in self._reporting:
@@ -169,4 +158,4 @@ class Knowledge:
         total, job, bits = self._sending.open(now_s)
         if job is not None and job.start_s is not None and job.start_s < now_s:
             total -= min(self._uplink.sent_bits(job.start_s, now_s), bits)
-        return total + self._planned_bits
+        return total

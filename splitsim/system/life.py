@@ -11,7 +11,7 @@ from typing import Any
 
 from splitsim.system.clock import Life, Moment, task_key
 from splitsim.system.device import Device
-from splitsim.system.stations import Job, Transfer, travel
+from splitsim.system.stations import Job, Transfer, settle, travel
 from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED, Option, Record
 
 INSTANT = 10_000  # tasks of one device at one instant that can only be a mistake
@@ -74,21 +74,19 @@ def _journey(
     demand = option.demand(record.sample)
     limit_s = device.limit_s(record.created_s, "created", option)
 
-    head = Job(clock, key, demand.head_s * luck[0], limit_s)
-    device.compute.submit(head)
-    device.known.computing(head, option)
-    yield head
-    device.computed(record, head, option, demand)
-    if head.gave_up:
+    head = device.compute.admit(Job(clock, key, demand.head_s * luck[0], limit_s))
+    device.computing(record, head, option, demand)
+    if head.end_s is None:
+        yield settle(head)
         return False
     if option.server is None:
+        yield settle(head)
         return device.leave(record, DONE, demand.correct)
 
     at = device.position[option.server]
     station = device.servers[at].station
-    sent = Transfer(clock, key, 8 * demand.send_bytes, limit_s, device.one_way_s[at])
-    device.uplink.submit(sent)
-    device.known.sending(sent)
+    sent = Transfer(clock, key, 8 * demand.send_bytes, limit_s, device.one_way_s[at], head.end_s)
+    device.known.sending(device.uplink.submit(sent), option.send_bits)
     yield sent
     device.sent(record, sent)
     if sent.gave_up or sent.end_s is None:
@@ -129,8 +127,7 @@ def _give_up(device: Device, record: Record, option: Option, luck: float) -> Lif
     rest_s = demand.whole_s if record.head_start_s is None else demand.rest_s
     key = task_key(device.index, record.task)
     rest = Job(clock, key, (rest_s or 0.0) * luck, device.horizon_s)
-    device.compute.submit(rest)
-    device.known.computing_rest(rest, rest_s or 0.0)
+    device.known.computing(device.compute.submit(rest), rest_s or 0.0)
     yield rest
     device.computed_rest(record, rest)
     if rest.gave_up:

@@ -1,0 +1,162 @@
+"""The page: one file that opens anywhere, without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from splitsim.experiment import failures
+from splitsim.parts import parts_in
+from splitsim.report import tables
+from splitsim.report.figures import POINT_FIGURES, Figure, figures_json, sweep_figures
+from splitsim.report.look import lines, point_name
+from splitsim.results import Results
+
+
+def write_report(results: Results) -> Path:
+    """Write ``report.html`` into a results folder; the file is whole or not there.
+
+    Returns:
+        Where it is.
+    """
+    path = results.folder / "report.html"
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(page(results), encoding="utf-8")
+    partial.replace(path)
+    return path
+
+
+def page(results: Results) -> str:
+    """The report as HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+    from plotly.offline import get_plotlyjs
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    content = _Content(results)
+    return environment.get_template("template.html").render(
+        content=content,
+        data=Markup(figures_json(results, content.looks, content.parameter)),  # noqa: S704
+        plotly_js=Markup(get_plotlyjs()),  # noqa: S704
+    )
+
+
+def question(scenario: str) -> str:
+    """The comment that a scenario opens with."""
+    found = []
+    for line in scenario.lstrip("\ufeff\r\n ").splitlines():
+        if not line.startswith("#"):
+            break
+        found.append(line.lstrip("#").strip())
+    return " ".join(found).strip()
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"
+
+
+class _Content:
+    """What the template asks for."""
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self.manifest = results.manifest
+        self.rows = results.summary_rows
+        self.swept = [point["swept"] for point in self.manifest["points"]]
+        self.points = [point_name(swept) for swept in self.swept]
+        self.policies = list(dict.fromkeys(str(row["policy"]) for row in self.rows))
+        self.looks = lines(self.manifest["policies"])
+        self.failures = failures(results.folder)
+
+    @property
+    def question(self) -> str:
+        return question(self._text("scenario.yaml"))
+
+    @property
+    def facts(self) -> str:
+        """How much was simulated."""
+        points = self.manifest["points"]
+        tasks = sum(row["tasks"] for row in self.rows)
+        spans_s = sorted({(p["duration_s"], p["warmup_s"]) for p in points})
+        length = f"{spans_s[0][0]:g} s" if len(spans_s) == 1 else "various lengths"
+        warm = f", the first {spans_s[0][1]:g} s left out as warm-up" if len(spans_s) == 1 else ""
+        counts = [
+            _count(len(self.manifest["policies"]), "policy", "policies"),
+            *([f"{len(points)} points of the sweep"] if len(points) > 1 else []),
+            _count(self.manifest["seeds"], "replication", "replications"),
+        ]
+        return f"{' × '.join(counts)} of {length}{warm}: {tasks:,} tasks."
+
+    @property
+    def missing(self) -> str:
+        """How many parts are not there."""
+        parts, there = self.manifest["parts"], len(parts_in(self.results.folder))
+        return f"{parts - there:,} of {parts:,} parts are missing."
+
+    @property
+    def swept_names(self) -> str:
+        return ", ".join(self.swept[0])
+
+    @property
+    def resolved(self) -> str:
+        return self._text("resolved.yaml")
+
+    @property
+    def summary(self) -> tables.Table:
+        return tables.summary_table(self.rows, self.swept)
+
+    @property
+    def overloads(self) -> list[str]:
+        return tables.overloads(self.rows, self.swept)
+
+    @property
+    def provenance(self) -> list[dict[str, Any]]:
+        return tables.provenance(self.manifest["provenance"])
+
+    @property
+    def files(self) -> list[tuple[str, str]]:
+        """Names, without this machine's folders, and the first digits of their hashes."""
+        return [(Path(name).name, sha[:12]) for name, sha in self.manifest["files"].items()]
+
+    @property
+    def parts_wall_s(self) -> float:
+        return sum(self.manifest["wall_s"].values())
+
+    @property
+    def replicated(self) -> bool:
+        return any(row["seeds"] > 1 for row in self.rows)
+
+    @property
+    def point_figures(self) -> Sequence[Figure]:
+        return POINT_FIGURES if self.rows else ()
+
+    @property
+    def parameter(self) -> str | None:
+        """The swept parameter, if there is one only and it is a number."""
+        names = list(self.swept[0])
+        if len(self.swept) < 2 or len(names) != 1:
+            return None
+        values = [swept[names[0]] for swept in self.swept]
+        numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
+        return names[0] if numbers else None
+
+    @property
+    def sweep_figures(self) -> Sequence[Figure]:
+        return sweep_figures() if self.parameter is not None and self.rows else ()
+
+    @property
+    def pivots(self) -> list[tables.Table]:
+        many = len(self.swept) > 1 and self.parameter is None and bool(self.rows)
+        return tables.pivots(self.rows, self.swept) if many else []
+
+    def _text(self, name: str) -> str:
+        """A file of the folder; nothing if it is not there."""
+        path = self.results.folder / name
+        return path.read_text(encoding="utf-8") if path.is_file() else ""

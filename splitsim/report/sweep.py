@@ -1,0 +1,108 @@
+"""Figures of a sweep: columns of the summary against a swept number, and tables of them."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from splitsim.report.look import INFINITE, Line, Unit, short, unit
+from splitsim.report.plots import SPREAD, figure
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of the summary that a sweep is looked at by.
+
+    ``interval`` is that of the mean over seeds; ``of_done`` that it is known for done tasks only.
+    """
+
+    title: str
+    column: str
+    kind: str
+    interval: str | None = None
+    of_done: bool = False
+
+    def half_width(self, row: Row) -> float:
+        """Half the 95 % interval; 0 where it is not known."""
+        if self.interval is None or (self.of_done and row["done"] < row["tasks"]):
+            return 0.0
+        half = float(row[self.interval])
+        return half if math.isfinite(half) else 0.0
+
+
+METRICS = (
+    Metric("Median latency", "latency_p50_all_s", "seconds"),
+    Metric(
+        "95th percentile of latency", "latency_p95_all_s", "seconds", "latency_p95_s_ci95", True
+    ),
+    Metric("Energy per task", "energy_mean_j", "joules", "energy_mean_j_ci95"),
+    Metric("Missed deadlines", "deadline_miss", "share", "deadline_miss_ci95"),
+)
+
+
+def sweep_lines(
+    rows: Sequence[Row], parameter: str, metric: Metric, looks: Mapping[str, Line]
+) -> go.Figure:
+    """A column of the summary against a swept number, by policy, with intervals if known."""
+    values = [float(row[metric.column]) for row in rows]
+    scale = unit(metric.kind, values)
+    top = max((v for v in values if math.isfinite(v)), default=1.0) or 1.0
+    traces: list[Any] = []
+    for n, (policy, look) in enumerate(looks.items()):
+        own = [row for row in rows if row["policy"] == policy]
+        traces.append(_sweep_line(own, parameter, metric, scale, policy, look))
+        endless = [row[parameter] for row in own if math.isinf(row[metric.column])]
+        traces += [_endless(endless, 1.12 * top * scale.factor, n, policy, look)] if endless else []
+    xs = [float(row[parameter]) for row in rows]
+    wide = min(xs, default=0) > 0 and max(xs) > SPREAD * min(xs)
+    xaxis = {"title": {"text": html.escape(parameter)}, "type": "log" if wide else "linear"}
+    yaxis = {"title": {"text": scale.name}, "rangemode": "tozero"}
+    return figure(traces, {"height": 300, "xaxis": xaxis, "yaxis": yaxis})
+
+
+def _sweep_line(
+    rows: Sequence[Row], parameter: str, metric: Metric, scale: Unit, policy: str, look: Line
+) -> Any:
+    import plotly.graph_objects as go
+
+    finite = [row[metric.column] if math.isfinite(row[metric.column]) else None for row in rows]
+    return go.Scatter(
+        x=[row[parameter] for row in rows],
+        y=[None if value is None else value * scale.factor for value in finite],
+        error_y={
+            "array": [metric.half_width(row) * scale.factor for row in rows],
+            "thickness": 1.2,
+            "width": 4,
+        },
+        mode="lines+markers",
+        line={"color": look.colour, "dash": look.dash, "width": look.width},
+        marker={"symbol": look.symbol, "size": 7},
+        name=short(policy),
+        meta=policy,
+        hovertemplate=f"%{{x}}: %{{y:,.4~g}} {scale.name}<extra>{short(policy)}</extra>",
+    )
+
+
+def _endless(xs: Sequence[float], top: float, n: int, policy: str, look: Line) -> Any:
+    """A sign at the top where a value is infinite; policies take turns around the spot."""
+    import plotly.graph_objects as go
+
+    sides = ("middle center", "middle right", "middle left", "top center", "top right", "top left")
+    return go.Scatter(
+        x=list(xs),
+        y=[top] * len(xs),
+        mode="text",
+        text=[INFINITE] * len(xs),
+        textposition=sides[n % len(sides)],
+        textfont={"color": look.colour, "size": 16},
+        meta=policy,
+        hovertemplate=f"no value: too few got an answer<extra>{short(policy)}</extra>",
+    )

@@ -1,0 +1,159 @@
+"""The report's tables and notices: the summary in units that fit, and what it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from splitsim.report.look import NONE, Unit, point_name, unit, value_text
+from splitsim.task import DROPPED, TIMEOUT, UNFINISHED
+
+Row = Mapping[str, Any]
+
+LOADS = {"device_load": "device", "uplink_load": "uplink", "server_load": "server"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the summary, as the table shows it."""
+
+    title: str
+    key: str
+    kind: str
+    interval: str = ""
+
+
+SUMMARY = (
+    Column("Tasks", "tasks", "count"),
+    Column("Mean latency", "latency_mean_s", "seconds", "latency_mean_s_ci95"),
+    Column("p50", "latency_p50_s", "seconds"),
+    Column("p95", "latency_p95_s", "seconds", "latency_p95_s_ci95"),
+    Column("p99", "latency_p99_s", "seconds"),
+    Column("p95 of all tasks", "latency_p95_all_s", "seconds"),
+    Column("Missed deadline", "deadline_miss", "share", "deadline_miss_ci95"),
+    Column("Goodput", "goodput", "share"),
+    Column("Accuracy", "accuracy", "share"),
+    Column("Energy per task", "energy_mean_j", "joules", "energy_mean_j_ci95"),
+    Column("Whole board", "board_power_w", "watts"),
+    Column("Sent per task", "sent_bytes_mean", "bytes"),
+)
+PIVOTS = (
+    Column("95th percentile of latency, all tasks", "latency_p95_all_s", "seconds"),
+    Column("Energy per task", "energy_mean_j", "joules", "energy_mean_j_ci95"),
+    Column("Missed deadlines", "deadline_miss", "share", "deadline_miss_ci95"),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number and, below it, what is to be said of it."""
+
+    text: str
+    note: str = ""
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table: a name and cells."""
+
+    name: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Headings with their units, and lines under subtitles."""
+
+    title: str
+    headings: Sequence[tuple[str, str]]
+    bodies: Sequence[tuple[str, Sequence[Line]]]
+
+
+def summary_table(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> Table:
+    """Policies by point, each with every column of SUMMARY, what failed and the busiest part."""
+    units = [unit(c.kind, (row[c.key] for row in rows)) for c in SUMMARY]
+    headings = [(c.title, found.name) for c, found in zip(SUMMARY, units, strict=True)]
+    bodies = [
+        (point_name(swept[point]), [_summary_line(row, units) for row in group])
+        for point, group in groupby(rows, key=lambda row: int(row["point"]))
+    ]
+    return Table("", [*headings, ("No answer", "%"), ("Busiest", "load")], bodies)
+
+
+def pivots(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """A table per column of PIVOTS: points by policies."""
+    return [_pivot(rows, swept, column) for column in PIVOTS]
+
+
+def overloads(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for everything that was offered more work than it can do."""
+    return [
+        f"{_who(row, swept)}: the busiest {what} was offered more work than it can do "
+        f"({row[load]:.2f} times as much); averages depend on how long the simulation runs."
+        for row in rows
+        for load, what in LOADS.items()
+        if row[load] > 1
+    ]
+
+
+def provenance(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Table, basis by column, and its sources, each said once."""
+    return [
+        {
+            "table": table["table"],
+            "basis": [(key, what.split(", ")) for key, what in table["basis"].items() if what],
+            "source": _once(table["source"]),
+        }
+        for table in tables
+    ]
+
+
+def _who(row: Row, swept: Sequence[Mapping[str, Any]]) -> str:
+    point = point_name(swept[row["point"]])
+    return f"{row['policy']} ({point})" if point else str(row["policy"])
+
+
+def _summary_line(row: Row, units: Sequence[Unit]) -> Line:
+    cells = [_cell(row, column, found) for column, found in zip(SUMMARY, units, strict=True)]
+    return Line(str(row["policy"]), [*cells, _failed(row), _busiest(row)])
+
+
+def _cell(row: Row, column: Column, found: Unit) -> Cell:
+    interval = row[column.interval] if column.interval else math.nan
+    return Cell(found.text(row[column.key]), found.interval(interval))
+
+
+def _failed(row: Row) -> Cell:
+    counts = {name: row[name] for name in (TIMEOUT, DROPPED, UNFINISHED) if row[name]}
+    share = 100 * sum(counts.values()) / max(row["tasks"], 1)
+    note = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    return Cell(f"{share:,.1f}" if row["tasks"] else NONE, note)
+
+
+def _busiest(row: Row) -> Cell:
+    load = max(LOADS, key=lambda name: float(row[name]))
+    return Cell(f"{row[load]:.2f}", LOADS[load], row[load] > 1)
+
+
+def _pivot(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]], column: Column) -> Table:
+    found = unit(column.kind, (row[column.key] for row in rows))
+    policies = list(dict.fromkeys(str(row["policy"]) for row in rows))
+    cells = {(row["point"], row["policy"]): _cell(row, column, found) for row in rows}
+    lines = [
+        Line(
+            ", ".join(value_text(value) for value in swept[point].values()),
+            [cells.get((point, policy), Cell(NONE)) for policy in policies],
+        )
+        for point in dict.fromkeys(row["point"] for row in rows)
+    ]
+    return Table(f"{column.title}, {found.name}", [(name, "") for name in policies], [("", lines)])
+
+
+def _once(source: str) -> str:
+    """A table's sources cut by cut repeat each other: every statement once."""
+    statements = [part for cut in source.split(" | ") for part in cut.split("; ")]
+    return "; ".join(dict.fromkeys(part for part in statements if part))
