@@ -86,18 +86,21 @@ class Steps:
         period_s: length of every stretch; inf when there is only one.
     """
 
-    __slots__ = ("_bases", "_chunk", "_held", "period_s")
+    __slots__ = ("_bases", "_chunk", "_held", "always", "period_s")
 
     def __init__(self, chunk: Callable[[int], Chunk], period_s: float) -> None:
         self._chunk = chunk
         self.period_s = period_s
         self._held: dict[int, Chunk] = {}
         self._bases = [0.0]  # area up to the beginning of chunk k
+        self.always = 0.0  # the value, where it is known to be always the same
 
     @classmethod
     def constant(cls, value: float) -> Steps:
         """The same value for ever."""
-        return cls.of([0.0], [value])
+        steps = cls.of([0.0], [value])
+        steps.always = value
+        return steps
 
     @classmethod
     def of(
@@ -152,6 +155,8 @@ class Steps:
             amount: >= 0.
             before_s: do not look beyond; a later time may be given as inf.
         """
+        if self.always:
+            return start_s + amount / self.always
         k, local = self._place(start_s)
         chunk = self._get(k)
         i = chunk.index(local)

@@ -7,11 +7,13 @@ computing, any other a split; a policy picks one Option, and one code path runs 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from statistics import fmean
 from typing import Any, NamedTuple, overload
+
+import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,31 +90,24 @@ class Option:
         return 8 * fmean(demand.send_bytes for demand in self.demands)
 
 
-class Costs(NamedTuple):
-    """Table means of an option, for predictions.
-
-    ``far_s`` passes between the last bit sent and the first of the answer if nobody waits:
-    latencies, decoding and tail; ``fixed_j`` are the joules that do not depend on the rate:
-    computing, and per bit; ``server`` is an index into the options' servers, None for local
-    computing.
-    """
-
-    head_s: float
-    send_bits: float
-    far_s: float
-    answer_bits: float
-    fixed_j: float
-    server: int | None
-
-
 class Options(Sequence[Option]):
-    """The options of a device, with what a policy may know of them.
+    """The options of a device, with arrays of table means for policies, an entry per option.
+
+    Where nobody waits for anything, an option's latency is ``law_s @ (1, seconds per bit on the
+    uplink, the same on the downlink, the wait at each server)``.
 
     Attributes:
-        costs: table means, an entry per option.
+        law_s: shape (options, 3 + servers); see above.
+        head_s: pre-processing, head and encoding on the device.
+        send_bits: bits on the uplink; 0 for local options.
+        answer_bits: bits on the downlink.
+        far_s: from the last bit sent to the first of the answer: latencies, decoding, tail.
+        fixed_j: joules that do not depend on the rate: computing, and per bit.
+        correct: expected share of right answers.
+        sends: 1.0 where the option uses the network, else 0.0.
+        server: index into ``servers``; ``len(servers)`` for local options.
         servers: names of the servers.
         radio: the device's radio.
-        latency_s: one way between device and cell.
     """
 
     def __init__(
@@ -128,9 +123,23 @@ class Options(Sequence[Option]):
         self._options = tuple(options)
         self.servers = tuple(servers)
         self.radio = radio
-        self.latency_s = latency_s
-        far_s = {n: latency_s + 2 * s for n, s in zip(servers, backhaul_s, strict=True)}
-        self.costs = tuple(_costs(o, self.servers, far_s, compute_w, radio) for o in options)
+        place = {name: n for n, name in enumerate(servers)}
+        self.server = np.array([place.get(o.server or "", len(servers)) for o in options])
+        self.sends = (self.server < len(servers)).astype(float)
+        self.head_s = np.array([option.head_s for option in options])
+        self.send_bits = np.array([option.send_bits for option in options])
+        self.answer_bits = 8 * self._mean("answer_bytes")
+        self.correct = self._mean("correct")
+        back_s = np.array([*backhaul_s, 0.0])[self.server]
+        self.far_s = self.sends * (latency_s + 2 * back_s + self._mean("tail_s"))
+        self.fixed_j = (
+            np.array([_compute_j(option, compute_w) for option in options])
+            + radio.a_up_j_per_bit * self.send_bits
+            + radio.a_down_j_per_bit * self.answer_bits
+        )
+        fixed_s = self.head_s + self.far_s + latency_s * self.sends
+        at = self.server[:, None] == np.arange(len(servers))
+        self.law_s = np.column_stack([fixed_s, self.send_bits, self.answer_bits, at])
 
     @overload
     def __getitem__(self, index: int) -> Option: ...
@@ -174,34 +183,17 @@ class Options(Sequence[Option]):
                 return self._options.index(option)
         raise LookupError(f"no server {server!r} for {model!r}; there is {_list(self.servers)}")
 
+    def _mean(self, name: str) -> np.ndarray:
+        return np.array([fmean(getattr(d, name) for d in o.demands) for o in self._options])
+
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models, in order."""
         return tuple(dict.fromkeys(option.model for option in self._options))
 
 
-def _costs(
-    option: Option,
-    servers: Sequence[str],
-    far_s: Mapping[str, float],
-    compute_w: float,
-    radio: Radio,
-) -> Costs:
-    compute_j = fmean(
-        d.head_s * compute_w if d.energy_j is None else d.energy_j for d in option.demands
-    )
-    if option.server is None:
-        return Costs(option.head_s, 0.0, 0.0, 0.0, compute_j, None)
-    answer_bits = 8 * fmean(demand.answer_bytes for demand in option.demands)
-    bits_j = radio.send_j(option.send_bits, 0.0) + radio.receive_j(answer_bits, 0.0)
-    return Costs(
-        head_s=option.head_s,
-        send_bits=option.send_bits,
-        far_s=far_s[option.server] + fmean(demand.tail_s for demand in option.demands),
-        answer_bits=answer_bits,
-        fixed_j=compute_j + bits_j,
-        server=servers.index(option.server),
-    )
+def _compute_j(option: Option, compute_w: float) -> float:
+    return fmean(d.head_s * compute_w if d.energy_j is None else d.energy_j for d in option.demands)
 
 
 def _list(names: Any) -> str:

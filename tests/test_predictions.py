@@ -11,8 +11,8 @@ from building import Board, Net, Waves, build
 
 from splitsim import check_policy, load_scenario, simulate
 from splitsim.policies.fixed import Local, Offload, Random, Split
-from splitsim.policies.predictive import Fastest, Predictive, estimate, undominated
-from splitsim.task import Costs, Options, View, Word
+from splitsim.policies.predictive import Fastest, estimate
+from splitsim.task import Options, View
 
 ROOT = Path(__file__).parent.parent
 RATE_BPS = 2e6
@@ -50,7 +50,7 @@ class Always:
         type(self).predicted = []
 
     def choose(self, view: View) -> int:
-        self.predicted.append(estimate(view, self.options.costs, RATE_BPS, 10.0)[self.index])
+        self.predicted.append(tuple(a[self.index] for a in estimate(view, RATE_BPS, 10.0)))
         return self.index
 
 
@@ -94,36 +94,6 @@ def test_the_predictive_policies_take_the_best_option_there_is(quiet, policy):
     rows = simulate(type(spec)(**{**vars(spec), "scenario": scenario}), "best", 0).tasks[1:]
     best = spec.options["device"][int(np.argmin(costs))]
     assert {(row.option, row.server) for row in rows} == {(best.label, best.server)}
-
-
-def view_of(options: Options, rng: np.random.Generator) -> View:
-    """Anything a device might know."""
-    told = tuple(Word(*rng.exponential(0.1, 3)) for _ in options.servers)
-    now_s = 10.0
-    return View(
-        options, now_s, 1.0, *rng.exponential((0.05, 1e5)), *rng.exponential(3e6, 2),
-        now_s - rng.exponential(4.0), rng.exponential(0.5), 0, told,
-    )  # fmt: skip
-
-
-def test_leaving_out_beaten_options_never_changes_a_choice(quiet):
-    spec = quiet(0).points[0]
-    options = spec.device_options(spec.scenario.devices[0])
-    rng = np.random.default_rng(5)
-    for weights in ((1.0, 0.0), (0.0, 1.0), (1.0, 0.3)):
-        policy = Predictive(*weights)
-        policy.reset(options, rng)
-        assert len(policy._indices) < len(options)
-        for _ in range(500):
-            view = view_of(options, rng)
-            every = estimate(view, options.costs, 5e6, 5.0)
-            costs = [weights[0] * seconds + weights[1] * joules for seconds, joules in every]
-            assert policy.choose(view) == costs.index(min(costs))
-
-
-def test_the_first_of_equal_options_is_kept():
-    same = Costs(0.1, 0.2, 1e4, 100.0, 0.5, 0)
-    assert undominated([same, same, same._replace(server=1)], [3, 4, 5]) == [3, 5]
 
 
 def test_an_estimate_is_made_of_past_transfers_and_forgotten(tmp_path):

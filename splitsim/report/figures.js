@@ -14,7 +14,8 @@
     );
     const axis = {
       gridcolor: grid, linecolor: strong, zerolinecolor: strong, zerolinewidth: 1,
-      automargin: true, showline: false, ticklabelstandoff: 5, title: { standoff: 10, font: { color: quiet } },
+      automargin: true, showline: false, ticklabelstandoff: 5,
+      separatethousands: true, title: { standoff: 10, font: { color: quiet } },
       tickfont: { color: quiet },
     };
     return {

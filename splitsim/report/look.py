@@ -100,9 +100,8 @@ class Unit:
 _UNITS: Mapping[str, Sequence[tuple[float, Unit]]] = {
     "seconds": (
         (0.1, Unit("ms", 1e3, 2)),
-        (1.0, Unit("ms", 1e3, 1)),
-        (10.0, Unit("ms", 1e3, 0)),
-        (math.inf, Unit("s", 1.0, 1)),
+        (10.0, Unit("ms", 1e3, 1)),
+        (math.inf, Unit("s", 1.0, 2)),
     ),
     "joules": (
         (0.1, Unit("mJ", 1e3, 2)),

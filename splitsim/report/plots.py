@@ -65,9 +65,9 @@ def latency_curves(groups: Sequence[Group], looks: Mapping[str, Line], axis: Axi
     deadlines_s = sorted({d for group in groups for d in group.deadlines_s})[:DEADLINES]
     layout = _curve_layout(axis.layout("latency"))
     layout["shapes"] = [_upright(d * axis.unit.factor) for d in deadlines_s]
-    layout["annotations"] = [
-        _above(axis.place(d), f"deadline {axis.unit.full(d)}") for d in deadlines_s
-    ]
+    layout["annotations"] = [_deadline(d, axis) for d in deadlines_s]
+    if not any(len(curve.values) for curve in curves.values()):
+        layout["annotations"].append(_middle("no task got an answer"))
     return figure(_curves(curves, looks, axis, "got no answer"), layout)
 
 
@@ -160,8 +160,21 @@ def _upright(at: float) -> dict[str, Any]:
     return {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": line}
 
 
-def _above(at: float, text: str) -> dict[str, Any]:
-    return {"x": at, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": text}
+def _deadline(deadline_s: float, axis: Axis) -> dict[str, Any]:
+    """The word above its line; near an end of the axis it leans inwards."""
+    at = axis.place(deadline_s)
+    low, high = axis.layout("")["range"]
+    share = (at - low) / (high - low)
+    side = "right" if share > 0.85 else "left" if share < 0.15 else "center"
+    text = f"deadline {deadline_s * axis.unit.factor:,.4g} {axis.unit.name}"
+    return {**_TEXT, "x": at, "xanchor": side, "y": 1, "yanchor": "bottom", "text": text}
+
+
+def _middle(text: str) -> dict[str, Any]:
+    return {**_TEXT, "x": 0.5, "xref": "paper", "y": 0.5, "text": text}
+
+
+_TEXT = {"yref": "paper", "showarrow": False}
 
 
 def _stack(
@@ -189,7 +202,7 @@ def _stack(
             "range": [len(bars) - 0.5, -0.5],
             "tickvals": list(range(len(bars))),
             "ticktext": [short(policy) for policy in bars],
-            "showgrid": False,
+            **{"showgrid": False, "zeroline": False},
         },
     }
     return figure([*traces, _bar_sums(sums, scale)], layout)

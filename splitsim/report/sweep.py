@@ -54,18 +54,28 @@ def sweep_lines(
     """A column of the summary against a swept number, by policy, with intervals if known."""
     values = [float(row[metric.column]) for row in rows]
     scale = unit(metric.kind, values)
-    top = max((v for v in values if math.isfinite(v)), default=1.0) or 1.0
+    top = _top(rows, metric)
     traces: list[Any] = []
     for n, (policy, look) in enumerate(looks.items()):
         own = [row for row in rows if row["policy"] == policy]
         traces.append(_sweep_line(own, parameter, metric, scale, policy, look))
         endless = [row[parameter] for row in own if math.isinf(row[metric.column])]
-        traces += [_endless(endless, 1.12 * top * scale.factor, n, policy, look)] if endless else []
+        traces += [_endless(endless, 0.94 * top * scale.factor, n, policy, look)] if endless else []
     xs = [float(row[parameter]) for row in rows]
     wide = min(xs, default=0) > 0 and max(xs) > SPREAD * min(xs)
     xaxis = {"title": {"text": html.escape(parameter)}, "type": "log" if wide else "linear"}
-    yaxis = {"title": {"text": scale.name}, "rangemode": "tozero"}
+    yaxis = {"title": {"text": scale.name}, "range": [0, top * scale.factor]}
     return figure(traces, {"height": 300, "xaxis": xaxis, "yaxis": yaxis})
+
+
+def _top(rows: Sequence[Row], metric: Metric) -> float:
+    """Where the axis ends: above all values, and their intervals if these are not too long."""
+    values = [float(row[metric.column]) for row in rows]
+    largest = max((v for v in values if math.isfinite(v)), default=1.0) or 1.0
+    ends = [v + metric.half_width(row) for v, row in zip(values, rows, strict=True)]
+    bars = max((v for v in ends if math.isfinite(v)), default=largest)
+    top = max(1.2 * largest, min(1.05 * bars, 2 * largest))
+    return min(top, 1.1) if metric.kind == "share" else top
 
 
 def _sweep_line(

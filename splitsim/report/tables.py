@@ -75,7 +75,10 @@ class Table:
 
 def summary_table(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> Table:
     """Policies by point, each with every column of SUMMARY, what failed and the busiest part."""
-    units = [unit(c.kind, (row[c.key] for row in rows)) for c in SUMMARY]
+    values = {
+        c.kind: [row[o.key] for o in SUMMARY if o.kind == c.kind for row in rows] for c in SUMMARY
+    }
+    units = [unit(c.kind, values[c.kind]) for c in SUMMARY]
     headings = [(c.title, found.name) for c, found in zip(SUMMARY, units, strict=True)]
     bodies = [
         (point_name(swept[point]), [_summary_line(row, units) for row in group])

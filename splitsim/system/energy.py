@@ -6,8 +6,7 @@ sends and receives at once, each direction draws its own increment.
 
 from __future__ import annotations
 
-import math
-from operator import itemgetter
+import numpy as np
 
 from splitsim.system.stations import Transfer
 from splitsim.task import Radio, Record
@@ -18,42 +17,49 @@ class RadioMeter:
 
     def __init__(self, radio: Radio) -> None:
         self._radio = radio
-        self._activities: list[tuple[float, float, Record]] = []
+        self._a_up, self._a_down = radio.a_up_j_per_bit, radio.a_down_j_per_bit
+        self._b_w = radio.b_w
+        self._active_s: list[tuple[float, float]] = []
+        self._records: list[Record] = []
         self.joules = 0.0
 
     def sent(self, record: Record, transfer: Transfer) -> None:
         """Charge a transfer on the uplink."""
-        record.airtime_s = transfer.airtime_s
-        record.sent_bytes = transfer.sent_bits / 8
-        record.tx_j = self._radio.send_j(transfer.sent_bits, transfer.airtime_s)
-        self._active(record, transfer, record.tx_j)
+        airtime_s, bits = transfer.airtime_s, transfer.sent_bits
+        record.airtime_s = airtime_s
+        record.sent_bytes = bits / 8
+        record.tx_j = joules = self._a_up * bits + self._b_w * airtime_s
+        self._active(record, transfer.start_s, airtime_s, joules)
 
     def received(self, record: Record, transfer: Transfer) -> None:
         """Charge a transfer on the downlink."""
-        record.received_bytes = transfer.sent_bits / 8
-        record.rx_j = self._radio.receive_j(transfer.sent_bits, transfer.airtime_s)
-        self._active(record, transfer, record.rx_j)
+        airtime_s, bits = transfer.airtime_s, transfer.sent_bits
+        record.received_bytes = bits / 8
+        record.rx_j = joules = self._a_down * bits + self._b_w * airtime_s
+        self._active(record, transfer.start_s, airtime_s, joules)
 
     def settle(self, until_s: float) -> None:
         """Charge the tails, once all activity up to ``until_s`` is known.
 
         A tail goes to the task whose last byte started it; the next activity cuts it short.
         """
-        owner, quiet_s = None, math.inf  # who was active last, and until when
-        for start_s, end_s, record in sorted(self._activities, key=itemgetter(0)):
-            self._tail(owner, start_s - quiet_s)
-            if owner is None or end_s >= quiet_s:
-                owner, quiet_s = record, end_s
-        self._tail(owner, until_s - quiet_s)
+        if not self._active_s or not self._radio.tail_w:
+            return
+        starts, ends = np.array(self._active_s).T
+        order = np.argsort(starts, kind="stable")
+        starts, ends = starts[order], ends[order]
+        quiet = np.maximum.accumulate(ends)  # the radio falls silent at the latest end so far
+        owner = order[np.maximum.accumulate(np.where(ends == quiet, np.arange(len(ends)), 0))]
+        gaps = np.append(starts[1:], until_s) - quiet
+        tails_j = self._radio.tail_w * np.clip(gaps, 0.0, self._radio.tail_s)
+        self.joules += float(tails_j.sum())
+        for n, tail_j in zip(owner.tolist(), tails_j.tolist(), strict=True):
+            self._records[n].tail_j += tail_j
 
-    def _tail(self, owner: Record | None, gap_s: float) -> None:
-        if owner is not None and gap_s > 0:
-            joules = self._radio.tail_w * min(gap_s, self._radio.tail_s)
-            owner.tail_j += joules
-            self.joules += joules
-
-    def _active(self, record: Record, transfer: Transfer, joules: float) -> None:
-        self.joules += joules
-        start_s = transfer.start_s
+    def _active(
+        self, record: Record, start_s: float | None, airtime_s: float, joules: float
+    ) -> None:
         if start_s is not None:
-            self._activities.append((start_s, start_s + transfer.airtime_s, record))
+            self.joules += joules
+            self._active_s.append((start_s, start_s + airtime_s))
+            self._records.append(record)
