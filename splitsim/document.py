@@ -1,6 +1,7 @@
 """A YAML file whose every value knows its line, with dotted paths to change it.
 
-Scalars follow YAML 1.2: ``1e6`` is a number, ``on`` a string, ``12:30`` too.
+Scalars follow YAML 1.2: ``1e6`` is a number, ``on`` a string, ``12:30`` too. Aliases may stand
+for values; tags, merge keys and further documents have no use in a scenario and are refused.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import copy
 import difflib
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,12 @@ from splitsim.errors import BadInput
 
 Path_ = tuple[str | int, ...]
 
-_INT = re.compile(r"[-+]?[0-9]+")
+DEEPEST = 50  # levels of nesting
+MOST_VALUES = 1_000_000  # of a file, those that aliases stand for counted each time
+LISTED = 20  # names in a message
+
+_INT = re.compile(r"[-+]?[0-9]{1,300}")
+_BASED = re.compile(r"0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _QUOTES = ("'", '"', "|", ">")
 _WORDS = {
@@ -27,7 +33,9 @@ _WORDS = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
-    **{sign + inf: float(sign + "inf") for sign in ("", "+", "-") for inf in (".inf", ".Inf")},
+    **{
+        f"{sign}.{i}": float(f"{sign}inf") for sign in ("", "+", "-") for i in ("inf", "Inf", "INF")
+    },
 }
 
 
@@ -38,10 +46,12 @@ class Document:
     Attributes:
         data: dicts, lists and scalars.
         marks: ``file:line:column`` by path, a path being the keys and indices that lead there.
+        text: what was read.
     """
 
     data: Any
     marks: dict[Path_, str] = field(default_factory=dict)
+    text: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Document:
@@ -51,24 +61,21 @@ class Document:
             BadInput: it cannot be read, is no YAML, or repeats a key; all at once.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise BadInput(f"{path}: cannot be read: {reason}") from error
-        return cls.parse(text, str(path))
+            data = path.read_bytes()
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be read: {error.strerror}; check the path") from error
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            what = "is not UTF-8 text; save the file in this encoding"
+            raise BadInput(f"{path}:{line}: {what}") from error
+        return cls.parse(text, lambda mark: f"{path}:{mark.line + 1}:{mark.column + 1}")
 
     @classmethod
-    def parse(cls, text: str, name: str) -> Document:
-        """Read YAML text; ``name`` stands for the file in messages."""
-        try:
-            node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        except yaml.YAMLError as error:
-            raise BadInput(_syntax(error, name)) from error
-        builder = _Builder(name)
-        data = builder.build(node, ()) if node is not None else None
-        if builder.problems:
-            raise BadInput(*builder.problems)
-        return cls(data, builder.marks)
+    def parse(cls, text: str, place: Callable[[yaml.Mark], str]) -> Document:
+        """Read YAML text; ``place`` names the file and the line of a mark in messages."""
+        return _Builder(text, place).document()
 
     def where(self, path: Path_) -> str:
         """Where a part stands, or the deepest part around it that does."""
@@ -78,84 +85,164 @@ class Document:
 
     def problem(self, path: Path_, what: str) -> str:
         """One line that names place, path and mistake."""
-        dotted = self.dotted(path)
-        return f"{self.where(path)}: {dotted}: {what}" if dotted else f"{self.where(path)}: {what}"
+        return _line(self.where(path), self.dotted(path), what)
 
     def dotted(self, path: Path_) -> str:
         """A path as a person writes it: members of a list by their names."""
         node, words = self.data, []
         for key in path:
             node = node[key] if _has(node, key) else None
-            named = isinstance(key, int) and isinstance(node, dict) and "name" in node
-            words.append(str(node["name"]) if named and isinstance(node, dict) else str(key))
+            words.append(_name(node) if isinstance(key, int) and _name(node) else str(key))
         return ".".join(words)
 
     def find(self, dotted: str) -> Path_:
-        """The path of a dotted one; its last key, or several, may be new.
+        """The path of a dotted one; its last key may be new.
 
         Raises:
-            LookupError: a list has no such member, or the way leads through a plain value.
+            LookupError: a part on the way is not there, or is a plain value.
         """
+        words = dotted.split(".")
+        if not all(words):
+            raise LookupError("a path is keys joined by dots, such as devices.nano.count")
         node: Any = self.data
-        path: list[str | int] = []
-        for word in dotted.split("."):
-            key: str | int = word
-            if isinstance(node, list):
-                key = _member(node, word)
-            elif node is not None and not isinstance(node, dict):
-                raise LookupError(f"{self.dotted(tuple(path))!r} is a plain value, not a mapping")
-            path.append(key)
-            node = node[key] if _has(node, key) else None
-        return tuple(path)
+        path: Path_ = ()
+        for n, word in enumerate(words):
+            rest = ".".join(words[n:])
+            if _has(node, rest):  # keys of the sweep have dots themselves
+                return (*path, rest)
+            path = (*path, self._step(path, node, word, last=rest == word))
+            node = node[path[-1]] if _has(node, path[-1]) else None
+        return path
+
+    def _step(self, path: Path_, node: Any, word: str, *, last: bool) -> str | int:
+        """The key or index that a word of a dotted path means."""
+        if isinstance(node, list):
+            return _member(node, word)
+        if not isinstance(node, dict):
+            what = "is empty" if node is None else "is a plain value"
+            raise LookupError(f"{self.dotted(path)} {what}, it has no {word!r}")
+        if not last and word not in node:
+            whole = ".".join((*map(str, path), word))
+            close = did_you_mean(word, node) or f"; there are {listed(node)}"
+            raise LookupError(f"there is no {whole}{close}; to make it, set {whole} as a whole")
+        return word
 
     def with_value(self, path: Path_, value: Any, mark: str) -> Document:
-        """A copy in which one value is another; mappings on the way are made."""
-        data = copy.deepcopy(self.data)
-        node = data
-        for key in path[:-1]:
-            if isinstance(node, dict) and node.get(key) is None:
-                node[key] = {}
-            node = node[key]
-        node[path[-1]] = value
+        """A copy in which one value is another; all of the path but its end must be there."""
         kept = {at: where for at, where in self.marks.items() if at[: len(path)] != path}
-        return Document(data, {**kept, path: mark})
+        return replace(self, data=_replaced(self.data, path, value), marks={**kept, path: mark})
 
 
 class _Builder:
-    """Makes plain data of YAML nodes; notes marks, and keys that are repeated or no strings."""
+    """Makes plain data of YAML events; notes marks, and what does not belong in a scenario.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self.marks: dict[Path_, str] = {}
-        self.problems: list[str] = []
+    Events, not nodes: the composer of libyaml overflows the stack where brackets nest deeply.
+    """
 
-    def build(self, node: yaml.Node, path: Path_) -> Any:
-        self.marks.setdefault(path, self._mark(node))
-        if isinstance(node, yaml.MappingNode):
-            return dict(self._items(node, path))
-        if isinstance(node, yaml.SequenceNode):
-            return [self.build(item, (*path, n)) for n, item in enumerate(node.value)]
-        return scalar(str(node.value), plain=getattr(node, "style", None) not in _QUOTES)
+    def __init__(self, text: str, place: Callable[[yaml.Mark], str]) -> None:
+        self._text = text
+        self._place = place
+        # A command line may hold bytes that are no text.
+        known = text.encode(errors="replace").decode()
+        self._events = yaml.parse(known, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        self._marks: dict[Path_, str] = {}
+        self._problems: list[tuple[str, Path_, str]] = []
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self._values = 0
 
-    def _items(self, node: yaml.MappingNode, path: Path_) -> Iterator[tuple[str, Any]]:
+    def document(self) -> Document:
+        """All that was read; raises BadInput with everything that is wrong."""
+        data, syntax = None, []
+        try:
+            data = self._document()
+        except yaml.YAMLError as error:
+            syntax.append(_syntax(error, self._text, self._place))
+        document = Document(data, self._marks, self._text)
+        wrong = [_line(mark, document.dotted(at), what) for mark, at, what in self._problems]
+        if wrong or syntax:
+            raise BadInput(*wrong, *syntax)
+        return document
+
+    def _document(self) -> Any:
+        data, begun = None, False
+        start = self._place(next(self._events).start_mark)
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if begun:
+                    what = "a second document begins; a scenario is one, remove the '---'"
+                    raise BadInput(f"{self._place(event.start_mark)}: {what}")
+                data, begun = self._value(next(self._events), ()), True
+        self._marks.setdefault((), start)
+        return data
+
+    def _value(self, event: yaml.Event, path: Path_) -> Any:
+        self._marks.setdefault(path, self._place(event.start_mark))
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, path)
+        before = self._values
+        self._count(event, path, 1)
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._wrong(event, path, f"tags such as {tag} have no use here; remove it")
+        value = self._contents(event, path)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = value, self._values - before
+        return value
+
+    def _contents(self, event: yaml.Event, path: Path_) -> Any:
+        if isinstance(event, yaml.MappingStartEvent):
+            return dict(self._items(path))
+        if isinstance(event, yaml.SequenceStartEvent):
+            members = enumerate(iter(self._next, None))
+            return [self._value(member, (*path, n)) for n, member in members]
+        return scalar(event.value, plain=event.style not in _QUOTES)
+
+    def _items(self, path: Path_) -> Iterator[tuple[str, Any]]:
         lines: dict[str, int] = {}
-        for key_node, value_node in node.value:
-            key, mark = str(key_node.value), self._mark(key_node)
-            dotted = ".".join(map(str, (*path, key)))
-            if not isinstance(key_node, yaml.ScalarNode):
-                self.problems.append(f"{mark}: {dotted}: a key must be a plain word")
-            elif key in lines:
-                self.problems.append(
-                    f"{mark}: {dotted}: duplicate key, first given in line {lines[key]}; "
-                    "remove one of them"
-                )
+        for event in iter(self._next, None):
+            key = event.value if isinstance(event, yaml.ScalarEvent) else None
+            problem = _key_problem(key, lines)
+            if key is None:
+                self._value(event, path)
+            if problem:
+                self._wrong(event, path if key is None else (*path, key), problem)
+                self._value(next(self._events), (*path, str(key)))
             else:
-                lines[key] = key_node.start_mark.line + 1
-                self.marks[(*path, key)] = mark
-                yield key, self.build(value_node, (*path, key))
+                lines[key] = event.start_mark.line + 1
+                self._marks[(*path, key)] = self._place(event.start_mark)
+                yield key, self._value(next(self._events), (*path, key))
 
-    def _mark(self, node: yaml.Node) -> str:
-        return f"{self._name}:{node.start_mark.line + 1}:{node.start_mark.column + 1}"
+    def _next(self) -> yaml.Event | None:
+        """The next event of a collection; None at its end."""
+        event = next(self._events)
+        return None if isinstance(event, yaml.CollectionEndEvent) else event
+
+    def _alias(self, event: yaml.AliasEvent, path: Path_) -> Any:
+        if event.anchor not in self._anchors:
+            self._wrong(event, path, f"no anchor &{event.anchor} comes before this alias")
+            return None
+        value, count = self._anchors[event.anchor]
+        self._count(event, path, count)
+        return value
+
+    def _count(self, event: yaml.Event, path: Path_, values: int) -> None:
+        self._values += values
+        if len(path) > DEEPEST or self._values > MOST_VALUES:
+            what = f"more than {DEEPEST} levels of nesting, or {MOST_VALUES:,} values"
+            raise BadInput(f"{self._place(event.start_mark)}: {what}; is it a scenario?")
+
+    def _wrong(self, event: yaml.Event, path: Path_, what: str) -> None:
+        self._problems.append((self._place(event.start_mark), path, what))
+
+
+def _key_problem(key: str | None, lines: dict[str, int]) -> str | None:
+    if key is None:
+        return "a key must be a plain word"
+    if key == "<<":
+        return "merge keys have no use here; write the keys out, or use an alias for a whole value"
+    if key in lines:
+        return f"duplicate key, first given in line {lines[key]}; remove one of them"
+    return None
 
 
 def scalar(text: str, *, plain: bool = True) -> Any:
@@ -166,7 +253,28 @@ def scalar(text: str, *, plain: bool = True) -> Any:
         return _WORDS[text]
     if _INT.fullmatch(text):
         return int(text)
+    if _BASED.fullmatch(text):
+        return int(text, 0)
     return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def dump(data: Any) -> str:
+    """YAML text of plain data that reads back as the same."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes all strings that YAML 1.2, unlike PyYAML, takes for something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - every value is written out
+        return True
+
+    def represent_text(self, text: str) -> yaml.Node:
+        style = None if scalar(text) == text else "'"
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
@@ -175,11 +283,39 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def _syntax(error: yaml.YAMLError, name: str) -> str:
-    mark = getattr(error, "problem_mark", None)
-    place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-    what = getattr(error, "problem", None) or str(error).replace("\n", " ")
-    return f"{place}: is not valid YAML: {what}"
+def listed(names: Iterable[Any]) -> str:
+    """Names in a message, the first twenty of them."""
+    words = [str(name) for name in names]
+    more = f" and {len(words) - LISTED:,} more" if len(words) > LISTED else ""
+    return (", ".join(words[:LISTED]) or "none") + more
+
+
+def _syntax(error: yaml.YAMLError, text: str, place: Callable[[yaml.Mark], str]) -> str:
+    if isinstance(error, yaml.reader.ReaderError):
+        at = text.find(chr(error.character))
+        line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at) - 1
+        where = place(yaml.Mark("", at, line, column, None, 0))
+        return f"{where}: the control character {chr(error.character)!r}; remove it"
+    mark, context = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    what = f"is not valid YAML: {getattr(error, 'problem', error)}"
+    if context is not None:
+        what += f" ({error.context} from line {context.line + 1} on)"
+    return f"{place(mark)}: {what}{_remedy(text, mark)}"
+
+
+def _remedy(text: str, mark: yaml.Mark) -> str:
+    """What to do about a syntax error, told from the character it is found at."""
+    line = text.splitlines()[mark.line] if mark.line < len(text.splitlines()) else ""
+    found = line[mark.column : mark.column + 1]
+    if found == "\t":
+        return "; indent with spaces, not with tabs"
+    if found and found in "@`%":
+        return f"; put texts that begin with {found} in quotes"
+    return "; check the indentation, brackets and quotes there and in the line before"
+
+
+def _line(place: str, dotted: str, what: str) -> str:
+    return ": ".join(part for part in (place, dotted, what) if part)
 
 
 def _has(node: Any, key: str | int) -> bool:
@@ -188,12 +324,25 @@ def _has(node: Any, key: str | int) -> bool:
     return isinstance(node, dict) and key in node
 
 
-def _member(members: list[Any], word: str) -> int:
-    names = [str(m.get("name")) if isinstance(m, dict) else str(n) for n, m in enumerate(members)]
-    if word in names:
-        return names.index(word)
-    if word.isdigit() and int(word) < len(members):
-        return int(word)
-    raise LookupError(
-        f"no member {word!r}; there are {', '.join(names)}{did_you_mean(word, names)}"
-    )
+def _name(member: Any) -> str:
+    """The name of a member of a list, if it has one."""
+    name = member.get("name") if isinstance(member, dict) else None
+    return name if isinstance(name, str) and "." not in name else ""
+
+
+def _member(members: Sequence[Any], word: str) -> int:
+    places = {str(n): n for n in range(len(members))}
+    places |= {_name(members[n]): n for n in reversed(range(len(members))) if _name(members[n])}
+    if word in places:
+        return places[word]
+    names = [_name(member) or str(n) for n, member in enumerate(members)]
+    raise LookupError(f"no member {word!r}; there are {listed(names)}{did_you_mean(word, names)}")
+
+
+def _replaced(node: Any, path: Path_, value: Any) -> Any:
+    if not path:
+        return value
+    key, *rest = path
+    changed = copy.copy(node)
+    changed[key] = _replaced(node[key] if rest else None, tuple(rest), value)
+    return changed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -12,9 +13,9 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ConfigDict, Field, ValidationError
 
 from splitsim.component import Component, Count, Name, NonNegative, Positive
-from splitsim.document import Document, Path_, did_you_mean
+from splitsim.document import Document, Path_, did_you_mean, listed
 from splitsim.errors import BadInput
-from splitsim.explain import explain
+from splitsim.explain import blame, explain, show
 from splitsim.policies.base import Policy
 from splitsim.policies.kinds import KINDS, arguments, policy_class
 from splitsim.profiles import Hardware, Tables, options, shipped
@@ -29,6 +30,7 @@ from splitsim.world.traces import Trace, read_trace
 T = TypeVar("T")
 
 NOT_SWEPT = ("name", "seeds", "sweep", "tables")
+MOST = 10_000  # points, and seeds: parts are numbered with four digits
 
 
 class PolicySpec(Component):
@@ -56,7 +58,7 @@ class Scenario(Component):
     duration_s: Positive
     warmup_s: NonNegative = 0.0
     drain_s: NonNegative = 60.0
-    seeds: Count = 1
+    seeds: Annotated[Count, Field(le=MOST)] = 1
     models: Annotated[Sequence[str], Field(min_length=1)]
     tables: Sequence[str] = ()
     devices: Annotated[Sequence[DeviceSpec], Field(min_length=1)]
@@ -139,10 +141,8 @@ def load_scenario(
 
 
 def _override(document: Document, overrides: Mapping[str, Any] | Sequence[str]) -> Document:
-    pairs = overrides.items() if isinstance(overrides, Mapping) else map(_pair, overrides)
-    problems = []
-    for dotted, value in pairs:
-        mark = f"--set {dotted}={value}"
+    problems: list[str] = []
+    for mark, dotted, value in _pairs(overrides, problems):
         try:
             document = document.with_value(document.find(dotted), value, mark)
         except LookupError as error:
@@ -152,11 +152,22 @@ def _override(document: Document, overrides: Mapping[str, Any] | Sequence[str]) 
     return document
 
 
-def _pair(text: str) -> tuple[str, Any]:
-    dotted, equals, value = text.partition("=")
-    if not equals or not dotted:
-        raise BadInput(f"--set {text}: must be PATH=VALUE")
-    return dotted, Document.parse(value, f"--set {text}").data if value else None
+def _pairs(
+    overrides: Mapping[str, Any] | Sequence[str], problems: list[str]
+) -> Iterator[tuple[str, str, Any]]:
+    """Place, path and value of every override; those that cannot be read become problems."""
+    if isinstance(overrides, Mapping):
+        yield from ((f"override {path}={value!r}", path, value) for path, value in overrides.items())
+        return
+    for text in overrides:
+        dotted, equals, value = text.partition("=")
+        try:
+            if not equals:
+                raise BadInput(f"--set {text}: must be PATH=VALUE, such as devices.nano.count=8")
+            data = Document.parse(value, lambda _, text=text: f"--set {text}").data  # type: ignore[misc]
+            yield f"--set {text}", dotted.strip(), data
+        except BadInput as error:
+            problems.extend(error.problems)
 
 
 class _Loader:
@@ -166,7 +177,7 @@ class _Loader:
         self._path = path
         self._folder = path.parent.resolve()
         self._document = document
-        self._problems: dict[str, None] = {}
+        self._problems: dict[str, list[Mapping[str, Any]]] = {}  # and what is swept where it is
         self._warnings: dict[str, None] = {}
         self._traces: set[Path] = set()
         self._read_once = lru_cache(read_trace)
@@ -175,16 +186,17 @@ class _Loader:
     def load(self) -> LoadedScenario:
         data = self._document.data
         if not isinstance(data, dict):
-            raise BadInput(
-                f"{self._path}: must be a mapping of keys to values, see 'splitsim schema'"
-            )
+            what = f"must be a mapping of keys to values, not {show(data)}; see 'splitsim schema'"
+            raise BadInput(self._document.problem((), what))
         self._tables = Tables((*self._own_tables(data), shipped()))
-        points = [self._spec(*point) for point in enumerate(self._points(data))]
+        sweep = self._sweep(data)
+        points = [self._spec(n, *at) for n, at in enumerate(self._points(sweep))]
+        self._same_policies(points)
         if self._problems:
-            raise BadInput(*self._problems)
+            raise BadInput(*(_told(*found, len(points)) for found in self._problems.items()))
         return LoadedScenario(
             path=self._path,
-            text=self._path.read_text(encoding="utf-8"),
+            text=self._document.text,
             resolved=data,
             points=[point for point in points if point is not None],
             files=sorted(self._tables.used | self._traces),
@@ -198,66 +210,99 @@ class _Loader:
             folder = self._folder / str(name)
             if folder.is_dir():
                 yield folder
-            else:
-                self._wrong(self._document, ("tables", n), f"no folder {str(folder)!r}")
+            elif isinstance(name, str):
+                self._wrong(self._document, ("tables", n), f"there is no folder {str(folder)!r}")
 
-    def _points(self, data: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Document]]:
-        """The product of the sweep, each point with its own document."""
+    def _sweep(self, data: dict[str, Any]) -> dict[str, tuple[Path_, list[Any]]]:
+        """Path and values by what is swept; axes that cannot be are left out and reported."""
         sweep = data.get("sweep")
-        axes = sweep if isinstance(sweep, dict) else {}
-        paths = {dotted: self._swept_path(dotted) for dotted in axes}
-        lists = [values if isinstance(values, list) else [values] for values in axes.values()]
-        for values in itertools.product(*lists):
+        axes: dict[str, tuple[Path_, list[Any]]] = {}
+        for dotted, values in sweep.items() if isinstance(sweep, dict) else ():
+            if not isinstance(values, list) or not values:
+                continue  # the schema says so
+            try:
+                axes[dotted] = self._swept_path(dotted, axes), values
+            except LookupError as error:
+                self._wrong(self._document, ("sweep", dotted), str(error.args[0]))
+        count = math.prod(len(values) for _, values in axes.values())
+        if count > MOST:
+            what = f"makes {count:,} points, must be {MOST:,} or less; sweep fewer values"
+            raise BadInput(self._document.problem(("sweep",), what))
+        return axes
+
+    def _swept_path(self, dotted: str, axes: Mapping[str, tuple[Path_, Any]]) -> Path_:
+        path = self._document.find(dotted)
+        if path[0] in NOT_SWEPT or path[-1] == "name":
+            raise LookupError("cannot be swept; make a scenario of its own of each value")
+        for other, (taken, _) in axes.items():
+            short = min(len(path), len(taken))
+            if path[:short] == taken[:short]:
+                raise LookupError(f"is the same as {other}, or a part of it; sweep one of them")
+        return path
+
+    def _points(
+        self, sweep: Mapping[str, tuple[Path_, list[Any]]]
+    ) -> Iterator[tuple[dict[str, Any], Document]]:
+        """The product of the sweep, each point with its own document."""
+        for values in itertools.product(*(values for _, values in sweep.values())):
             document = self._document
-            for (dotted, path), value in zip(paths.items(), values, strict=True):
-                if path is not None:
-                    mark = self._document.where(("sweep", dotted))
-                    document = document.with_value(path, value, mark)
-            yield dict(zip(axes, values, strict=True)), document
+            for (dotted, (path, _)), value in zip(sweep.items(), values, strict=True):
+                mark = self._document.where(("sweep", dotted))
+                document = document.with_value(path, value, mark)
+            yield dict(zip(sweep, values, strict=True)), document
 
-    def _swept_path(self, dotted: str) -> Path_ | None:
-        if dotted.split(".")[0] in NOT_SWEPT:
-            self._wrong(self._document, ("sweep", dotted), "cannot be swept")
-            return None
-        try:
-            return self._document.find(dotted)
-        except LookupError as error:
-            self._wrong(self._document, ("sweep", dotted), str(error.args[0]))
-            return None
-
-    def _spec(self, point: int, at: tuple[dict[str, Any], Document]) -> Spec | None:
-        swept, document = at
+    def _spec(self, point: int, swept: Mapping[str, Any], document: Document) -> Spec | None:
         try:
             scenario = Scenario.model_validate(
                 document.data, context={"read_trace": self._read_trace}
             )
         except ValidationError as error:
             for path, what in explain(error, Scenario, document.data):
-                self._wrong(document, path, what)
+                self._wrong(document, path, what, swept)
             return None
         checks = _Checks(scenario, document, self._tables, self._folder)
         spec = checks.spec(point, swept)
-        self._problems.update(dict.fromkeys(checks.problems))
+        for problem in dict.fromkeys(checks.problems):
+            self._problems.setdefault(problem, []).append(swept)
         self._warnings.update(dict.fromkeys(checks.warnings))
         return spec
 
+    def _same_policies(self, points: Sequence[Spec | None]) -> None:
+        """Results are by point and policy."""
+        names = {tuple(p.name for p in at.scenario.policies) for at in points if at is not None}
+        if len(names) > 1:
+            what = "the policies must have the same names at all points of the sweep"
+            self._wrong(self._document, ("sweep",), what)
+
     def _read_trace(self, file: str, **how: Any) -> Trace:
         """Relative to the scenario file; a bare name is also looked up among ours."""
-        path = self._folder / file
-        if not path.exists() and "/" not in file:
-            path = next(
-                (
-                    f / "channels" / file
-                    for f in self._tables.folders
-                    if (f / "channels" / file).exists()
-                ),
-                path,
-            )
+        paths = [self._folder / file]
+        if "/" not in file:
+            paths += [folder / "channels" / file for folder in self._tables.folders]
+        path = next((path for path in paths if _is_there(path)), paths[0])
         self._traces.add(path)
         return self._read_once(path, **how)
 
-    def _wrong(self, document: Document, path: Path_, what: str) -> None:
-        self._problems[document.problem(path, what)] = None
+    def _wrong(
+        self, document: Document, path: Path_, what: str, swept: Mapping[str, Any] | None = None
+    ) -> None:
+        self._problems.setdefault(document.problem(path, what), []).append(swept or {})
+
+
+def _told(problem: str, found: Sequence[Mapping[str, Any]], points: int) -> str:
+    """A problem that only some points of a sweep have says which."""
+    if len(found) == points:
+        return problem
+    first, *others = found
+    common = [f"{k} is {show(v)}" for k, v in first.items() if all(o[k] == v for o in others)]
+    return f"{problem} (where {', '.join(common)})" if common else problem
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, or with a null byte: said when it is read
+        return False
 
 
 @dataclass
@@ -293,16 +338,23 @@ class _Checks:
         return None if self.problems else spec
 
     def _names(self) -> None:
+        self._unlike([(("models", n), name) for n, name in enumerate(self.scenario.models)])
         for key in ("devices", "policies"):
-            names = [member.name for member in getattr(self.scenario, key)]
-            for n, name in enumerate(names):
-                if name in names[:n]:
-                    self._wrong((key, n, "name"), f"the name {name!r} is taken; choose another")
+            members = enumerate(getattr(self.scenario, key))
+            self._unlike([((key, n, "name"), member.name) for n, member in members])
         cells = self.scenario.cells
         for n, device in enumerate(self.scenario.devices):
             if device.cell not in cells:
-                what = f"no cell {device.cell!r}; there are {', '.join(cells)}"
+                what = f"no cell {device.cell!r}; there are {listed(cells)}"
                 self._wrong(("devices", n, "cell"), what + did_you_mean(device.cell, cells))
+
+    def _unlike(self, names: Sequence[tuple[Path_, str]]) -> None:
+        """Names become file names, and not every file system tells A from a."""
+        taken: set[str] = set()
+        for path, name in names:
+            if name.lower() in taken:
+                self._wrong(path, f"the name {name!r} is taken; choose another")
+            taken.add(name.lower())
 
     def _times(self) -> None:
         scenario = self.scenario
@@ -364,12 +416,11 @@ class _Checks:
             try:
                 accepts = arguments(policy_class(policy.kind, self.folder))
                 accepts.model_validate(policy.model_extra or {})
-            except LookupError as error:
-                near = did_you_mean(policy.kind, KINDS)
-                self._wrong((*path, "kind"), f"{error.args[0]}{near}")
             except ValidationError as error:
                 for at, what in explain(error, accepts, policy.model_extra or {}):
                     self._wrong((*path, *at), what)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - code of the user's own
+                self._wrong((*path, "kind"), blame(error) + did_you_mean(policy.kind, KINDS))
             else:
                 self._options_suffice(path, policy, spec)
 
@@ -378,8 +429,8 @@ class _Checks:
             rng = stream(0, "policy", device.name)
             try:
                 policy.make(self.folder).reset(spec.device_options(device), rng)
-            except (LookupError, ValueError, TypeError) as error:
-                self._wrong(path, str(error.args[0]) if error.args else repr(error))
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - code of the user's own
+                self._wrong(path, blame(error))
                 return
 
     def _ask(self, path: Path_, table: Callable[..., T], *names: str) -> T | None:
@@ -387,9 +438,12 @@ class _Checks:
         try:
             return table(*names)
         except BadInput as error:
-            for problem in error.problems:
-                self._wrong(path, problem)
-            return None
+            problems: Sequence[str] = error.problems
+        except OSError as error:
+            problems = [f"{'@'.join(names)!r} cannot be looked up: {error.strerror}"]
+        for problem in problems:
+            self._wrong(path, problem)
+        return None
 
     def _wrong(self, path: Path_, what: str) -> None:
         self.problems.append(self.document.problem(path, what))

@@ -64,14 +64,16 @@ class Chunk:
             return bisect_right(self.starts, local_s) - 1
         return min(int(local_s / self.step_s), len(self.values) - 1)
 
-    def when(self, target: float, first: int = 0) -> float:
+    def when(self, target: float, slack: float, first: int = 0) -> float:
         """The earliest local time at which the area reaches ``target``, at most the whole.
 
         Args:
             target: the area asked for.
+            slack: how much may be missing.
             first: a step that begins before.
         """
-        i = bisect_left(self.areas, target - SLACK * target, first)
+        target = min(target, self.areas[-1])
+        i = bisect_left(self.areas, target - slack, first)
         begin = self.starts[i] if i < len(self.starts) else self.length_s
         if i == 0 or self.areas[i] <= target:
             return begin
@@ -136,16 +138,16 @@ class Steps:
 
         Args:
             area: the integral asked for, >= 0.
-            before_s: do not look beyond; a later time, or none, is given as inf.
+            before_s: do not look beyond; a later time may be given as inf.
         """
         slack = SLACK * area
         k = max(bisect_left(self._bases, area - slack) - 1, 0)
         while self._base(k + 1) < area - slack:
             k += 1
-            if k * self.period_s > before_s:
+            if k * self.period_s > before_s or self.period_s == math.inf:
                 return math.inf
         start = k * self.period_s if k else 0.0
-        return start + self._get(k).when(area - self._bases[k])
+        return start + self._get(k).when(area - self._bases[k], slack)
 
     def finish_s(self, start_s: float, amount: float, before_s: float = math.inf) -> float:
         """When ``amount`` has come together since a time: ``when(area(start_s) + amount)``.
@@ -162,10 +164,13 @@ class Steps:
         i = chunk.index(local)
         value, areas = chunk.values[i], chunk.areas
         target = (areas[i] + value * (local - chunk.starts[i]) if value else areas[i]) + amount
-        if target <= areas[i + 1]:
-            return start_s + amount / value if amount else start_s
+        if not amount:
+            return start_s
+        if value and target <= areas[i + 1]:
+            return start_s + amount / value
         if target <= areas[-1]:
-            return start_s - local + chunk.when(target, i + 1)
+            slack = SLACK * (target + k * areas[-1] if k else target)
+            return start_s - local + chunk.when(target, slack, i + 1)
         return max(self.when(self._base(k) + target, before_s), start_s)
 
     def mean(self, from_s: float, to_s: float) -> float:

@@ -98,7 +98,8 @@ def digest(results: Results) -> list[Group]:
     order = {policy: n for n, policy in enumerate(policies)}
     names = sorted(parts_in(results.folder), key=lambda p: (p.point, order[p.policy], p.seed))
     groups = [list(parts) for _, parts in groupby(names, key=lambda p: (p.point, p.policy))]
-    return [_Digester(results, len(groups)).group(parts) for parts in groups]
+    digester = _Digester(results, len(groups))
+    return [digester.group(parts) for parts in groups]
 
 
 def latency_parts_s(tasks: Columns) -> dict[str, np.ndarray]:

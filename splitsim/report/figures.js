@@ -41,8 +41,21 @@
     return plot.dataset.by === "policy" ? here[policy.value] : here;
   }
 
+  // The legend of a stack of bars: a word and its colour, hatched as in the bars.
+  function legend(figure) {
+    return figure.data.filter((trace) => trace.type === "bar").map((trace) => {
+      const entry = document.createElement("span");
+      const swatch = document.createElement("i");
+      swatch.style.backgroundColor = trace.marker.color;
+      swatch.className = trace.marker.pattern.shape ? "hatched" : "";
+      entry.append(swatch, trace.name);
+      return entry;
+    });
+  }
+
   function draw(plot) {
     const figure = chosen(plot);
+    plot.parentElement.querySelector(".parts").replaceChildren(...(figure ? legend(figure) : []));
     if (!figure) {
       Plotly.purge(plot);
       plot.textContent = "There is nothing to show here: this part of the run is missing.";

@@ -36,6 +36,7 @@ PART_LOOKS = {
 }
 
 NONE = "\N{EN DASH}"
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 INFINITE = "\N{INFINITY}"
 LONGEST = 28  # characters of a name in a figure
 
@@ -122,9 +123,10 @@ def unit(kind: str, values: Iterable[float]) -> Unit:
 
 
 def short(name: str) -> str:
-    """A name for a figure: not too long, and no markup to plotly."""
-    cut = name if len(name) <= LONGEST else name[: LONGEST - 1] + "\N{HORIZONTAL ELLIPSIS}"
-    return html.escape(cut)
+    """A name for a figure: cut in the middle if it is long, and no markup to plotly."""
+    half = LONGEST // 2
+    fits = len(name) <= LONGEST
+    return html.escape(name if fits else name[:half] + ELLIPSIS + name[1 - half :])
 
 
 def point_name(swept: Mapping[str, Any]) -> str:
@@ -135,4 +137,4 @@ def point_name(swept: Mapping[str, Any]) -> str:
 def value_text(value: Any) -> str:
     """A swept value, on one line."""
     text = f"{value:g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 60 else text[:59] + "\N{HORIZONTAL ELLIPSIS}"
+    return text if len(text) <= 60 else text[:59] + ELLIPSIS

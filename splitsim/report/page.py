@@ -13,6 +13,8 @@ from splitsim.report.figures import POINT_FIGURES, Figure, figures_json, sweep_f
 from splitsim.report.look import lines, point_name
 from splitsim.results import Results
 
+TIMES = " \N{MULTIPLICATION SIGN} "
+
 
 def write_report(results: Results) -> Path:
     """Write ``report.html`` into a results folder; the file is whole or not there.
@@ -43,8 +45,8 @@ def page(results: Results) -> str:
     content = _Content(results)
     return environment.get_template("template.html").render(
         content=content,
-        data=Markup(figures_json(results, content.looks, content.parameter)),  # noqa: S704
-        plotly_js=Markup(get_plotlyjs()),  # noqa: S704
+        data=Markup(figures_json(results, content.looks, content.parameter)),
+        plotly_js=Markup(get_plotlyjs()),
     )
 
 
@@ -92,7 +94,7 @@ class _Content:
             *([f"{len(points)} points of the sweep"] if len(points) > 1 else []),
             _count(self.manifest["seeds"], "replication", "replications"),
         ]
-        return f"{' × '.join(counts)} of {length}{warm}: {tasks:,} tasks."
+        return f"{TIMES.join(counts)} of {length}{warm}: {tasks:,} tasks."
 
     @property
     def missing(self) -> str:
@@ -127,7 +129,7 @@ class _Content:
 
     @property
     def parts_wall_s(self) -> float:
-        return sum(self.manifest["wall_s"].values())
+        return float(sum(self.manifest["wall_s"].values()))
 
     @property
     def replicated(self) -> bool:

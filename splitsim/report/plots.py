@@ -19,6 +19,9 @@ HEIGHT = 360
 BAR = 34  # pixels of a bar, the space around it included
 SPREAD = 25.0  # largest over smallest value from which on an axis is logarithmic
 DEADLINES = 3  # lines drawn at most
+LINE = 14  # pixels of a line of text
+TEXT = {"yref": "paper", "showarrow": False}
+HATCH = {"size": 6, "solidity": 0.4, "fgcolor": "#ffffff", "fgopacity": 0.75}
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def latency_curves(groups: Sequence[Group], looks: Mapping[str, Line], axis: Axi
     deadlines_s = sorted({d for group in groups for d in group.deadlines_s})[:DEADLINES]
     layout = _curve_layout(axis.layout("latency"))
     layout["shapes"] = [_upright(d * axis.unit.factor) for d in deadlines_s]
-    layout["annotations"] = [_deadline(d, axis) for d in deadlines_s]
+    layout["annotations"] = [_deadline(n, d, axis) for n, d in enumerate(deadlines_s)]
+    layout["margin"] = {"t": 14 + LINE * max(len(deadlines_s), 1)}
     if not any(len(curve.values) for curve in curves.values()):
         layout["annotations"].append(_middle("no task got an answer"))
     return figure(_curves(curves, looks, axis, "got no answer"), layout)
@@ -160,52 +164,53 @@ def _upright(at: float) -> dict[str, Any]:
     return {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": line}
 
 
-def _deadline(deadline_s: float, axis: Axis) -> dict[str, Any]:
-    """The word above its line; near an end of the axis it leans inwards."""
-    at = axis.place(deadline_s)
+def _deadline(n: int, deadline_s: float, axis: Axis) -> dict[str, Any]:
+    """The word above its line; it leans inwards near an end of the axis, and points beyond it."""
     low, high = axis.layout("")["range"]
+    at = min(axis.place(deadline_s), high)
     share = (at - low) / (high - low)
     side = "right" if share > 0.85 else "left" if share < 0.15 else "center"
-    text = f"deadline {deadline_s * axis.unit.factor:,.4g} {axis.unit.name}"
-    return {**_TEXT, "x": at, "xanchor": side, "y": 1, "yanchor": "bottom", "text": text}
+    beyond = " \N{RIGHTWARDS ARROW}" if at == high else ""
+    text = f"deadline {deadline_s * axis.unit.factor:,.4g} {axis.unit.name}{beyond}"
+    place = {"x": at, "xanchor": side, "y": 1, "yanchor": "bottom", "yshift": LINE * n}
+    return {**TEXT, **place, "text": text}
 
 
 def _middle(text: str) -> dict[str, Any]:
-    return {**_TEXT, "x": 0.5, "xref": "paper", "y": 0.5, "text": text}
-
-
-_TEXT = {"yref": "paper", "showarrow": False}
+    return {**TEXT, "x": 0.5, "xref": "paper", "y": 0.5, "text": text}
 
 
 def _stack(
     bars: Mapping[str, Mapping[str, float]], used: Sequence[str], kind: str, title: str
 ) -> go.Figure:
-    """Horizontal bars in the policies' order from the top, with their sums at the ends."""
+    """Horizontal bars in the policies' order from the top, with their sums at the ends.
+
+    The page makes the legend of them, as plotly's would push narrow figures together.
+    """
     sums = {policy: math.fsum(parts.values()) for policy, parts in bars.items()}
     scale = unit(kind, sums.values())
     traces = [_bar_part(part, bars, scale) for part in used]
-    longest = max(sums.values(), default=0.0) or 1.0
+    longest = (max(sums.values(), default=0.0) or 1.0) * scale.factor
     layout = {
-        "height": 150 + BAR * len(bars),
+        "height": 64 + BAR * len(bars),
+        "margin": {"t": 8, "r": 76},
         "barmode": "stack",
         "bargap": 0.3,
-        "showlegend": True,
-        "legend": {
-            **{"orientation": "h", "traceorder": "normal"},
-            **{"x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom"},
-        },
-        "xaxis": {
-            "title": {"text": f"{title}, {scale.name}"},
-            "range": [0, 1.12 * longest * scale.factor],
-        },
-        "yaxis": {
-            "range": [len(bars) - 0.5, -0.5],
-            "tickvals": list(range(len(bars))),
-            "ticktext": [short(policy) for policy in bars],
-            **{"showgrid": False, "zeroline": False},
-        },
+        "xaxis": {"title": {"text": f"{title}, {scale.name}"}, "range": [0, 1.02 * longest]},
+        "yaxis": _names([short(policy) for policy in bars]),
     }
     return figure([*traces, _bar_sums(sums, scale)], layout)
+
+
+def _names(names: Sequence[str]) -> dict[str, Any]:
+    """An axis of names from the top; they need not differ, as cut ones may not."""
+    return {
+        "range": [len(names) - 0.5, -0.5],
+        "tickvals": list(range(len(names))),
+        "ticktext": list(names),
+        "showgrid": False,
+        "zeroline": False,
+    }
 
 
 def _bar_part(part: str, bars: Mapping[str, Mapping[str, float]], scale: Unit) -> Any:
@@ -219,17 +224,7 @@ def _bar_part(part: str, bars: Mapping[str, Mapping[str, float]], scale: Unit) -
         customdata=[short(policy) for policy in bars],
         orientation="h",
         name=part,
-        marker={
-            "color": colour,
-            "pattern": {
-                "shape": hatch,
-                "size": 6,
-                "solidity": 0.4,
-                "bgcolor": colour,
-                "fgcolor": "#ffffff",
-                "fgopacity": 0.75,
-            },
-        },
+        marker={"color": colour, "pattern": {**HATCH, "shape": hatch, "bgcolor": colour}},
         hovertemplate=f"%{{customdata}}: {part} %{{x:,.{digits}f}} {scale.name}<extra></extra>",
     )
 
@@ -244,6 +239,5 @@ def _bar_sums(sums: Mapping[str, float], scale: Unit) -> Any:
         text=[f" {scale.full(value)}" if value else " none" for value in sums.values()],
         textposition="middle right",
         cliponaxis=False,
-        showlegend=False,
         hoverinfo="skip",
     )

@@ -75,10 +75,7 @@ class Table:
 
 def summary_table(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> Table:
     """Policies by point, each with every column of SUMMARY, what failed and the busiest part."""
-    values = {
-        c.kind: [row[o.key] for o in SUMMARY if o.kind == c.kind for row in rows] for c in SUMMARY
-    }
-    units = [unit(c.kind, values[c.kind]) for c in SUMMARY]
+    units = [_unit_of(column.kind, rows) for column in SUMMARY]
     headings = [(c.title, found.name) for c, found in zip(SUMMARY, units, strict=True)]
     bodies = [
         (point_name(swept[point]), [_summary_line(row, units) for row in group])
@@ -113,6 +110,12 @@ def provenance(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for table in tables
     ]
+
+
+def _unit_of(kind: str, rows: Sequence[Row]) -> Unit:
+    """One unit for all columns of a kind, so that they can be compared."""
+    keys = [column.key for column in SUMMARY if column.kind == kind]
+    return unit(kind, (row[key] for key in keys for row in rows))
 
 
 def _who(row: Row, swept: Sequence[Mapping[str, Any]]) -> str:

@@ -134,37 +134,34 @@ def _failures(shown: TimeLine, scale: Unit) -> Any:
 
 
 def _layout(group: Group, uplink: Uplink, ways: Sequence[str], scale: Unit) -> dict[str, Any]:
-    servers = {way.partition("@")[2] for way in ways} - {""}
     options = OPTION * max(len(ways), 2)
     total = LATENCY + options + RATE + 2 * GAP
     low, middle = LATENCY / total, (LATENCY + GAP + options) / total
+    words = [_heading(1, "uplink rate, Mbit/s"), _heading(middle, "option chosen")]
     layout: dict[str, Any] = {
         "height": total + EDGES,
         "margin": {"t": 30, "b": 48},
-        "xaxis": {
-            "range": _span(group.timeline, uplink),
-            "anchor": "y3",
-            "title": {"text": "time, s"},
-        },
+        "xaxis": {"range": _span(group.timeline, uplink), "anchor": "y3", "title": "time, s"},
         "yaxis": {"domain": [middle + GAP / total, 1], "rangemode": "tozero", "nticks": 4},
-        "yaxis2": {
-            "domain": [low + GAP / total, middle],
-            "range": [max(len(ways), 1) - 0.4, -0.6],
-            "tickvals": list(range(len(ways))),
-            "ticktext": [_label(way, servers) for way in ways],
-            "tickfont": {"size": 11},
-            "zeroline": False,
-        },
+        "yaxis2": {"domain": [low + GAP / total, middle], **_ways(ways)},
         "yaxis3": {"domain": [0, low], "rangemode": "tozero"},
-        "annotations": [
-            _heading(1, "uplink rate, Mbit/s"),
-            _heading(middle, "option chosen"),
-            _heading(low, f"latency, {scale.name}"),
-        ],
+        "annotations": [*words, _heading(low, f"latency, {scale.name}")],
     }
     if math.isfinite(group.deadline_s):
         layout |= _deadline(group.deadline_s * scale.factor, layout["annotations"])
     return layout
+
+
+def _ways(ways: Sequence[str]) -> dict[str, Any]:
+    """The axis of the options."""
+    servers = {way.partition("@")[2] for way in ways} - {""}
+    return {
+        "range": [max(len(ways), 1) - 0.4, -0.6],
+        "tickvals": list(range(len(ways))),
+        "ticktext": [_label(way, servers) for way in ways],
+        "tickfont": {"size": 11},
+        "zeroline": False,
+    }
 
 
 def _span(shown: TimeLine, uplink: Uplink) -> list[float]:

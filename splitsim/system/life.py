@@ -72,10 +72,7 @@ def _journey(
     clock = device.clock
     key = task_key(device.index, record.task)
     demand = option.demand(record.sample)
-    patient = device.spec.timeout is None
-    limit_s = device.horizon_s
-    if not patient:
-        limit_s = device.limit_s(record.created_s, "created", option)
+    limit_s = device.limit_s(record.created_s, "created", option)
 
     head = device.compute.admit(Job(clock, key, demand.head_s * luck[0], limit_s))
     device.computing(record, head, option, demand)
@@ -96,8 +93,7 @@ def _journey(
         return False
 
     record.server_arrival_s = clock.now
-    if not patient:
-        limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
+    limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
     tail = Job(clock, key, demand.tail_s * luck[1 + at], limit_s)
     yield station.submit(tail)
     record.server_start_s, record.server_end_s = tail.start_s, tail.end_s

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from splitsim.component import Component, Curve, NonNegative, Positive
 from splitsim.rng import CHUNK
@@ -50,6 +50,12 @@ class Periodic(Component):
     phase_s: NonNegative | None = None
 
     closed: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.jitter_s > self.period_s:
+            raise ValueError(f"jitter_s must be at most period_s ({self.period_s:g})")
+        return self
 
     def times(self, rng: np.random.Generator) -> Iterator[float]:
         """Arrival times in seconds, rising, without end."""

@@ -8,6 +8,10 @@ into it, so that the variance is one and sums of sinusoids' bias in E|h|^4 does 
 
 Blocks are keyed by their number and overlap; where they do, they are added with weights whose
 squares sum to one. The sum of independent Gaussians stays Gaussian: no seam, any length.
+
+A gain holds for 1/32 of a wavelength, which hides 1.1 % of the crossings of a threshold 10 dB
+below the mean, and 0.2 % at the mean. In the overlap, 7 % of the time, the autocorrelation over
+a distance u is J0 times cos(pi u / 32): within 0.013 of J0 up to four wavelengths.
 """
 
 from __future__ import annotations
