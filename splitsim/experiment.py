@@ -12,18 +12,20 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from splitsim.document import dump, listed
 from splitsim.errors import BadInput
-from splitsim.parts import PartName, write_part, write_rows
+from splitsim.explain import blame
+from splitsim.parts import PartName, whole, write_part, write_rows
 from splitsim.results import Results
 from splitsim.scenario import LoadedScenario, Spec
 from splitsim.simulation import channel, simulate
@@ -111,14 +113,16 @@ class _Stopped(Exception):
 class _Board:
     """What the parts being simulated say of themselves, shared between processes.
 
-    ``seconds[n]`` and ``tasks[n]`` are of part n; ``stop`` asks everybody to leave off.
+    ``begun[n]``, ``seconds[n]`` and ``tasks[n]`` are of part n; ``stop`` asks everybody to leave
+    off. Nothing has a lock, which a process that dies would keep.
     """
 
     def __init__(self, parts: int) -> None:
         context = multiprocessing.get_context("spawn")
+        self.begun = context.Array("b", max(parts, 1), lock=False)
         self.seconds = context.Array("d", max(parts, 1), lock=False)
         self.tasks = context.Array("q", max(parts, 1), lock=False)
-        self.stop = context.Event()
+        self.stop = context.Value("b", 0, lock=False)
 
 
 @dataclass
@@ -131,12 +135,13 @@ class _Bench:
     board: _Board
 
     def make(self, n: int) -> tuple[float, str | None]:
-        """Simulate and write part n; its wall time, and a traceback if it failed."""
+        """Simulate and write part n; its wall time, and why it failed if it did."""
         name, started = self.names[n], time.perf_counter()
+        self.board.begun[n] = 1
 
         def progress(now_s: float, tasks: int) -> None:
             self.board.seconds[n], self.board.tasks[n] = now_s, tasks
-            if self.board.stop.is_set():
+            if self.board.stop.value:
                 raise _Stopped
 
         try:
@@ -144,8 +149,9 @@ class _Bench:
             write_part(self.folder, name, part)
         except _Stopped:
             raise
-        except Exception:  # noqa: BLE001 - a part that fails is reported, the others go on
-            return time.perf_counter() - started, traceback.format_exc()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the other parts go on
+            why = f"{blame(error)}\n\n{traceback.format_exc()}"
+            return time.perf_counter() - started, why
         progress(self.specs[name.point].scenario.duration_s, len(part.tasks))
         return time.perf_counter() - started, None
 
@@ -169,6 +175,19 @@ def _leave_with(parent: Any) -> None:
 
 def _make(n: int) -> tuple[float, str | None]:
     return _bench[0].make(n)
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Hold Ctrl-C back; processes started meanwhile never see it, not even while they load."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Runner:
@@ -220,14 +239,40 @@ class _Runner:
         self._tell()
 
     def _in_processes(self, jobs: int) -> None:
+        """If a process dies, what was being simulated then is tried again, each part alone."""
+        left = list(range(len(self._missing)))
+        while left:
+            try:
+                self._in_pool(min(jobs, len(left)), left)
+                return
+            except BrokenProcessPool:
+                lost = [n for n in left if self._board.begun[n]]
+                if not lost:
+                    raise
+                for n in lost:
+                    self._alone(n)
+                left = [n for n in left if n not in lost]
+
+    def _alone(self, n: int) -> None:
+        try:
+            self._in_pool(1, [n])
+        except BrokenProcessPool:
+            self._finished(n, 0.0, "the process that simulated it died (out of memory?)")
+
+    def _in_pool(self, jobs: int, parts: list[int]) -> None:
+        """Have parts made by processes; those that are finished leave the list."""
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(jobs, context, _open_worker, (self._bench,)) as pool:
-            waiting = {pool.submit(_make, n): n for n in range(len(self._missing))}
             try:
+                with _interrupts_wait():
+                    waiting = {pool.submit(_make, n): n for n in parts}
                 while waiting:
                     self._collect(waiting)
+                    parts[:] = waiting.values()
+            except BrokenProcessPool:
+                raise
             except BaseException:
-                self._board.stop.set()
+                self._board.stop.value = 1
                 pool.shutdown(cancel_futures=True)
                 raise
 
@@ -256,25 +301,24 @@ class _Runner:
 
 
 def failures(folder: Path) -> dict[str, str]:
-    """The parts that failed, with the last line of their tracebacks."""
+    """The parts that failed, and why: the first lines of their notes."""
     notes = sorted((folder / "failed").glob("*.txt"))
-    return {note.stem: note.read_text(encoding="utf-8").strip().splitlines()[-1] for note in notes}
+    return {note.stem: note.read_text(encoding="utf-8").partition("\n")[0] for note in notes}
 
 
 def prepare(scenario: LoadedScenario, out: str | Path | None, *, resume: bool) -> Path:
     """Make the results folder, with everything in it that is known before the first part."""
     folder = Path(out) if out is not None else _new_folder(Path("results") / scenario.name)
     try:
+        if folder.exists() and not folder.is_dir():
+            raise BadInput(f"{folder}: is a file; give a folder as --out")
         folder.mkdir(parents=True, exist_ok=True)
-        occupied = any(folder.iterdir())
-    except OSError as error:
-        raise BadInput(f"{folder}: cannot be used as a results folder: {error.strerror}") from error
-    if occupied and not resume:
-        raise BadInput(f"{folder}: is not empty; give another --out, or --resume to go on in it")
-    if occupied:
-        _check_same(scenario, folder)
-    else:
+        if any(folder.iterdir()):
+            _check_occupied(scenario, folder, resume=resume)
         _open_folder(scenario, folder)
+    except OSError as error:
+        why = f"{error.strerror or error}; give another --out"
+        raise BadInput(f"{folder}: cannot be used as a results folder: {why}") from error
     return folder
 
 
@@ -285,17 +329,24 @@ def _new_folder(parent: Path) -> Path:
 
 
 def _open_folder(scenario: LoadedScenario, folder: Path) -> None:
-    try:
-        (folder / "scenario.yaml").write_text(scenario.text, encoding="utf-8")
-        resolved = yaml.safe_dump(json.loads(json.dumps(scenario.resolved)), sort_keys=False)
-        (folder / "resolved.yaml").write_text(resolved, encoding="utf-8")
-        for spec in scenario.points:
-            write_rows(
-                folder / "channels" / f"p{spec.point:04d}.parquet", ChannelRow, _channels(spec)
-            )
-        _write_manifest(folder, _manifest(scenario))
-    except OSError as error:
-        raise BadInput(f"{folder}: cannot be written to: {error.strerror}") from error
+    """Write what is not there yet; the manifest comes first, so that a killed run can go on."""
+    _write_once(folder / "manifest.json", _json(_manifest(scenario)))
+    _write_once(folder / "scenario.yaml", scenario.text)
+    _write_once(folder / "resolved.yaml", dump(json.loads(json.dumps(scenario.resolved))))
+    for spec in scenario.points:
+        path = folder / "channels" / f"p{spec.point:04d}.parquet"
+        if not path.exists():
+            write_rows(path, ChannelRow, _channels(spec))
+
+
+def _write_once(path: Path, text: str) -> None:
+    if not path.exists():
+        _write(path, text)
+
+
+def _write(path: Path, text: str) -> None:
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _channels(spec: Spec) -> list[ChannelRow]:
@@ -312,21 +363,20 @@ def _channels(spec: Spec) -> list[ChannelRow]:
     ]
 
 
-def _check_same(scenario: LoadedScenario, folder: Path) -> None:
+def _check_occupied(scenario: LoadedScenario, folder: Path, *, resume: bool) -> None:
+    if not resume:
+        raise BadInput(f"{folder}: is not empty; give another --out, or --resume to go on in it")
     manifest = Results(folder).manifest
     if manifest["scenario_sha256"] != _scenario_hash(scenario):
         raise BadInput(
             f"{folder}: holds results of another scenario; give another --out, "
-            f"or run {folder / 'resolved.yaml'} as it was"
+            f"or the scenario and --set that {folder / 'resolved.yaml'} shows"
         )
-    changed = [
-        path
-        for path, digest in _file_hashes(scenario).items()
-        if manifest["files"].get(path) != digest
-    ]
+    known = set(manifest["files"].values())
+    changed = [path for path, digest in _file_hashes(scenario).items() if digest not in known]
     if changed:
         raise BadInput(
-            f"{folder}: was made with other tables: {', '.join(changed)} changed since; "
+            f"{folder}: was made with other tables, {listed(changed)} changed since; "
             "give another --out"
         )
 
@@ -379,10 +429,8 @@ def _note_run(
     }
     manifest["runs"] = [*manifest["runs"], run_note]
     manifest["wall_s"] = manifest["wall_s"] | {name: round(s, 3) for name, s in walls.items()}
-    _write_manifest(folder, manifest)
+    _write(folder / "manifest.json", _json(manifest))
 
 
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    partial = folder / "manifest.json.partial"
-    partial.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-    partial.replace(folder / "manifest.json")
+def _json(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=1) + "\n"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
@@ -16,6 +19,8 @@ from splitsim.task import Record
 if TYPE_CHECKING:
     import pyarrow as pa
 
+NAME = re.compile(r"p(\d{4})-(.+)-s(\d{4})\.parquet")
+SEAL = b"PAR1"  # how a Parquet file ends
 TABLES = {"devices": DeviceRow, "servers": ServerRow, "tasks": Record}  # tasks last: they seal
 
 
@@ -31,8 +36,8 @@ class PartName:
         return f"p{self.point:04d}-{self.policy}-s{self.seed:04d}"
 
     def is_whole(self, folder: Path) -> bool:
-        """Whether a folder has all of it: the tasks are moved into place last."""
-        return self.path(folder, "tasks").is_file()
+        """Whether a folder has all of it, and none of it was cut short by a power failure."""
+        return all(_is_sealed(self.path(folder, table)) for table in reversed(TABLES))
 
     def path(self, folder: Path, table: str) -> Path:
         """Where one of its tables stands."""
@@ -50,9 +55,9 @@ class PartName:
 
 def parts_in(folder: Path) -> list[PartName]:
     """The whole parts of a results folder, in order."""
-    stems = (path.stem.split("-", 1) for path in (folder / "tasks").glob("p*-*-s*.parquet"))
-    pieces = ((point, *rest.rsplit("-", 1)) for point, rest in stems)
-    return sorted(PartName(int(p[1:]), policy, int(s[1:])) for p, policy, s in pieces)
+    found = (NAME.fullmatch(path.name) for path in (folder / "tasks").glob("*.parquet"))
+    names = sorted(PartName(int(m[1]), m[2], int(m[3])) for m in found if m)
+    return [name for name in names if name.is_whole(folder)]
 
 
 def write_part(folder: Path, name: PartName, part: Part) -> None:
@@ -75,16 +80,36 @@ def write_rows(path: Path, row: type[Any], rows: Sequence[Any]) -> None:
     texts = [f.name for f in schema if pa.types.is_string(f.type)]
     floats = {f.name: "BYTE_STREAM_SPLIT" for f in schema if pa.types.is_floating(f.type)}
     path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as partial:
+        pq.write_table(
+            pa.Table.from_arrays(arrays, schema=schema),
+            partial,
+            compression="zstd",
+            compression_level=3,
+            use_dictionary=texts,
+            column_encoding=floats,
+        )
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Where to write a file that is to be there as a whole or not at all."""
     partial = path.with_name(path.name + ".partial")
-    pq.write_table(
-        pa.Table.from_arrays(arrays, schema=schema),
-        partial,
-        compression="zstd",
-        compression_level=3,
-        use_dictionary=texts,
-        column_encoding=floats,
-    )
-    partial.replace(path)
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _is_sealed(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            file.seek(-len(SEAL), os.SEEK_END)
+            return file.read() == SEAL
+    except OSError:
+        return False
 
 
 def _schema(row: type[Any]) -> pa.Schema:

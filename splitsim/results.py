@@ -15,6 +15,9 @@ from splitsim.summary import Row, summarise, write_summary
 if TYPE_CHECKING:
     import pandas as pd
 
+# What a manifest has at least.
+KEYS = {"scenario_sha256", "parts", "policies", "seeds", "points", "files", "runs", "wall_s"}
+
 
 class Results:
     """A results folder.
@@ -25,14 +28,7 @@ class Results:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        try:
-            text = (self.folder / "manifest.json").read_text(encoding="utf-8")
-            self.manifest: Mapping[str, Any] = json.loads(text)
-        except (OSError, ValueError) as error:
-            raise BadInput(
-                f"{self.folder}: is no results folder (manifest.json cannot be read: {error}); "
-                "give the DIR of 'splitsim run --out DIR'"
-            ) from error
+        self.manifest: Mapping[str, Any] = _manifest(self.folder)
 
     @cached_property
     def tasks(self) -> pd.DataFrame:
@@ -77,9 +73,14 @@ class Results:
         write_summary(self.folder / "summary.csv", self.summary_rows)
 
     @property
+    def missing(self) -> int:
+        """How many parts are not there, or not whole."""
+        return int(self.manifest["parts"]) - len(parts_in(self.folder))
+
+    @property
     def complete(self) -> bool:
         """Whether every part is there."""
-        return len(parts_in(self.folder)) == int(self.manifest["parts"])
+        return not self.missing
 
     def _table(self, table: str) -> pd.DataFrame:
         import pandas as pd
@@ -87,3 +88,21 @@ class Results:
         paths = sorted((self.folder / table).glob("*.parquet"))
         frames = [pd.read_parquet(path) for path in paths]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _no_results(folder, f"{error.strerror}: manifest.json") from error
+    except ValueError as error:
+        raise _no_results(folder, "manifest.json is damaged") from error
+    if not isinstance(manifest, dict) or not manifest.keys() >= KEYS:
+        raise _no_results(folder, "manifest.json is of something else")
+    return manifest
+
+
+def _no_results(folder: Path, why: str) -> BadInput:
+    return BadInput(
+        f"{folder}: is no results folder ({why}); give the DIR of 'splitsim run --out DIR'"
+    )

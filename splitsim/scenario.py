@@ -136,8 +136,11 @@ def load_scenario(
             traces it names.
     """
     path = Path(path)
-    document = _override(Document.read(path), overrides)
-    return _Loader(path, document).load()
+    document = Document.read(path)
+    if not isinstance(document.data, dict):
+        what = f"must be a mapping of keys to values, not {show(document.data)}"
+        raise BadInput(document.problem((), f"{what}; see 'splitsim schema'"))
+    return _Loader(path, _override(document, overrides)).load()
 
 
 def _override(document: Document, overrides: Mapping[str, Any] | Sequence[str]) -> Document:
@@ -160,14 +163,18 @@ def _pairs(
         yield from ((f"override {path}={value!r}", path, value) for path, value in overrides.items())
         return
     for text in overrides:
-        dotted, equals, value = text.partition("=")
         try:
-            if not equals:
-                raise BadInput(f"--set {text}: must be PATH=VALUE, such as devices.nano.count=8")
-            data = Document.parse(value, lambda _, text=text: f"--set {text}").data  # type: ignore[misc]
-            yield f"--set {text}", dotted.strip(), data
+            yield _pair(text)
         except BadInput as error:
             problems.extend(error.problems)
+
+
+def _pair(text: str) -> tuple[str, str, Any]:
+    mark = f"--set {text}"
+    dotted, equals, value = text.partition("=")
+    if not equals:
+        raise BadInput(f"{mark}: must be PATH=VALUE, such as devices.nano.count=8")
+    return mark, dotted.strip(), Document.parse(value, lambda _: mark).data
 
 
 class _Loader:
@@ -185,9 +192,6 @@ class _Loader:
 
     def load(self) -> LoadedScenario:
         data = self._document.data
-        if not isinstance(data, dict):
-            what = f"must be a mapping of keys to values, not {show(data)}; see 'splitsim schema'"
-            raise BadInput(self._document.problem((), what))
         self._tables = Tables((*self._own_tables(data), shipped()))
         sweep = self._sweep(data)
         points = [self._spec(n, *at) for n, at in enumerate(self._points(sweep))]
@@ -294,7 +298,7 @@ def _told(problem: str, found: Sequence[Mapping[str, Any]], points: int) -> str:
     if len(found) == points:
         return problem
     first, *others = found
-    common = [f"{k} is {show(v)}" for k, v in first.items() if all(o[k] == v for o in others)]
+    common = [f"{k} is {show(v)}" for k, v in first.items() if all(o.get(k) == v for o in others)]
     return f"{problem} (where {', '.join(common)})" if common else problem
 
 
@@ -328,10 +332,11 @@ class _Checks:
         radios = {name: self.tables.radio(cell.radio) for name, cell in cells.items()}
         hardware = {device.name: self.tables.hardware(device.hardware) for device in devices}
         boards = {name: server.hardware for name, server in self.scenario.servers.items()}
-        found = {
-            device.name: options(self.tables, self.scenario.models, device.hardware, boards)
-            for device in self.scenario.devices
+        ways = {
+            board: options(self.tables, self.scenario.models, board, boards)
+            for board in dict.fromkeys(device.hardware for device in devices)
         }
+        found = {device.name: ways[device.hardware] for device in devices}
         spec = Spec(point, swept, self.scenario, self.folder, found, hardware, radios)
         self._fallbacks(spec)
         self._policies(spec)
@@ -425,7 +430,8 @@ class _Checks:
                 self._options_suffice(path, policy, spec)
 
     def _options_suffice(self, path: Path_, policy: PolicySpec, spec: Spec) -> None:
-        for device in self.scenario.devices:
+        unlike = {(device.hardware, device.cell): device for device in self.scenario.devices}
+        for device in unlike.values():
             rng = stream(0, "policy", device.name)
             try:
                 policy.make(self.folder).reset(spec.device_options(device), rng)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from splitsim.parts import PartName, parts_in
+from splitsim.parts import PartName, parts_in, whole
 from splitsim.statistics import half_width, mean, quantiles
 from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED
 
@@ -130,9 +130,10 @@ def _row(folder: Path, names: Sequence[PartName], warmup_s: float) -> Row:
 
 def _board_row(boards: Table) -> Row:
     """Joules and watts of whole boards, over the whole run, the warm-up included."""
+    ran = boards["end_s"] > 0
     return {
         "board_energy_mean_j": float(np.sum(boards["board_j"]) / max(np.sum(boards["tasks"]), 1)),
-        "board_power_w": mean(boards["board_j"] / boards["end_s"]),
+        "board_power_w": mean(boards["board_j"][ran] / boards["end_s"][ran]),
     }
 
 
@@ -156,10 +157,8 @@ def _join(tables: Sequence[Table]) -> Table:
 
 def write_summary(path: Path, rows: Sequence[Row]) -> None:
     """Write ``summary.csv``; the file is whole or not there."""
-    partial = path.with_name(path.name + ".partial")
     names = dict.fromkeys(name for row in rows for name in row)
-    with partial.open("w", newline="") as file:
+    with whole(path) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, names or ("point", "policy", *COLUMNS))
         writer.writeheader()
         writer.writerows(rows)
-    partial.replace(path)

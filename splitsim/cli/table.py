@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 Row = Mapping[str, Any]
@@ -35,7 +36,7 @@ def summary_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
         swept: names of the swept parameters.
     """
     failed = [name for name in FAILED if any(row[name] for row in rows)]
-    table = Table(header_style="bold", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
     for name in swept:
         table.add_column(name.replace(".", ".\n"))
     table.add_column("policy", no_wrap=True)

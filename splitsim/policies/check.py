@@ -28,9 +28,6 @@ def check_policy(policy: Policy, *, views: int = 1000) -> None:
     """
     options = _options()
     first, again = (_choices(policy, options, views) for _ in range(2))
-    for choice in first:
-        right = isinstance(choice, int | np.integer) and 0 <= choice < len(options)
-        assert right, f"choose gave {choice!r}, not an index from 0 to {len(options) - 1}"
     assert first == again, "after reset with an equal generator the choices differ"
 
 
@@ -39,9 +36,17 @@ def _choices(policy: Policy, options: Options, views: int) -> list[int]:
     learn = getattr(policy, "learn", lambda _: None)
     choices = []
     for view in _views(options, views):
-        choices.append(policy.choose(view))
-        learn(_record(view))
+        choice = policy.choose(view)
+        assert _is_index(choice, options), (
+            f"choose gave {choice!r}, not an index from 0 to {len(options) - 1}"
+        )
+        choices.append(int(choice))
+        learn(_record(view, options[choice]))
     return choices
+
+
+def _is_index(choice: object, options: Options) -> bool:
+    return isinstance(choice, int | np.integer) and 0 <= choice < len(options)
 
 
 def _options() -> Options:
@@ -79,8 +84,8 @@ def _views(options: Options, count: int) -> Iterator[View]:
         )
 
 
-def _record(view: View) -> Record:
+def _record(view: View, option: Option) -> Record:
     record = Record()
-    record.status, record.option = DONE, view.options[0].label
+    record.status, record.option, record.server = DONE, option.label, option.server
     record.created_s, record.done_s, record.left_s = view.now_s, view.now_s + 0.1, view.now_s + 0.1
     return record

@@ -114,6 +114,16 @@ def latency_parts_s(tasks: Columns) -> dict[str, np.ndarray]:
     return found
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What a group needs of one seed."""
+
+    latency_s: np.ndarray  # of the tasks that are done
+    energy_j: np.ndarray
+    latency_sums_s: Mapping[str, float]
+    energy_sums_j: Mapping[str, float]
+
+
 class _Digester:
     """Reads the parts of a group one after the other and keeps what the figures need."""
 
@@ -128,30 +138,34 @@ class _Digester:
         first = names[0]
         devices = first.read(self._folder, "devices", ("device", "deadline_s"))
         deadlines_s = np.nan_to_num(devices["deadline_s"].astype(float), nan=math.inf)
-        tasks = [self._tasks(name) for name in names]
-        counts = sum(len(part["created_s"]) for part in tasks)
-        latency_s = np.concatenate([part["done_s"] - part["created_s"] for part in tasks])
-        energy_j = np.concatenate([sum(part[name] for name in ENERGY) for part in tasks])
-        answered_s = latency_s[~np.isnan(latency_s)]
+        parts = [self._part(name) for name in names]
+        latency_s = np.concatenate([part.latency_s for part in parts])
+        energy_j = np.concatenate([part.energy_j for part in parts])
         return Group(
             point=first.point,
             policy=first.policy,
-            tasks=counts,
-            latency_s=Curve.of(answered_s, counts, self._quantiles),
-            energy_j=Curve.of(energy_j, counts, self._quantiles),
-            latency_parts_s=_mean_parts(tasks),
-            energy_parts_j={
-                part: _mean([rows[name] for rows in tasks]) for part, name in ENERGY_PARTS.items()
-            },
+            tasks=len(energy_j),
+            latency_s=Curve.of(latency_s, len(energy_j), self._quantiles),
+            energy_j=Curve.of(energy_j, len(energy_j), self._quantiles),
+            latency_parts_s=_means([part.latency_sums_s for part in parts], len(latency_s)),
+            energy_parts_j=_means([part.energy_sums_j for part in parts], len(energy_j)),
             deadlines_s=np.unique(deadlines_s[np.isfinite(deadlines_s)]).tolist(),
             deadline_s=float(deadlines_s[0]),
             timeline=self._timeline(first, str(devices["device"][0])),
         )
 
-    def _tasks(self, name: PartName) -> Columns:
-        tasks = name.read(self._folder, "tasks", (*STAMPS, *ENERGY))
-        counts = tasks["created_s"] >= self._warmups_s[name.point]
-        return {column: values[counts] for column, values in tasks.items()}
+    def _part(self, name: PartName) -> _Part:
+        rows = name.read(self._folder, "tasks", (*STAMPS, *ENERGY))
+        counts = rows["created_s"] >= self._warmups_s[name.point]
+        tasks = {column: values[counts] for column, values in rows.items()}
+        answered = ~np.isnan(tasks["done_s"])
+        done = {stamp: tasks[stamp][answered] for stamp in STAMPS}
+        return _Part(
+            latency_s=done["done_s"] - done["created_s"],
+            energy_j=np.sum([tasks[column] for column in ENERGY], axis=0),
+            latency_sums_s={p: float(np.sum(v)) for p, v in latency_parts_s(done).items()},
+            energy_sums_j={p: float(np.sum(tasks[c])) for p, c in ENERGY_PARTS.items()},
+        )
 
     def _timeline(self, name: PartName, device: str) -> TimeLine:
         """Of the first device with the first seed, the one the channels are written for."""
@@ -177,18 +191,6 @@ def _ways(tasks: Columns) -> Iterator[str]:
         yield "skipped" if option is None else f"{option}@{server}" if server else str(option)
 
 
-def _mean_parts(tasks: Sequence[Columns]) -> dict[str, float]:
-    done = [_done(part) for part in tasks]
-    parts_s = [latency_parts_s(rows) for rows in done]
-    return {part: _mean([found[part] for found in parts_s]) for part in LATENCY_PARTS}
-
-
-def _done(tasks: Columns) -> Columns:
-    done = ~np.isnan(tasks["done_s"])
-    return {column: values[done] for column, values in tasks.items()}
-
-
-def _mean(pieces: Sequence[np.ndarray]) -> float:
-    """The mean of all pieces together; 0 of nothing, which is a bar of no length."""
-    count = sum(map(len, pieces))
-    return math.fsum(float(np.sum(piece)) for piece in pieces) / max(count, 1)
+def _means(sums: Sequence[Mapping[str, float]], count: int) -> dict[str, float]:
+    """Over all seeds together; 0 of nothing, which is a bar of no length."""
+    return {part: math.fsum(each[part] for each in sums) / max(count, 1) for part in sums[0]}

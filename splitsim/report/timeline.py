@@ -129,6 +129,7 @@ def _failures(shown: TimeLine, scale: Unit) -> Any:
         yaxis="y3",
         mode="markers",
         marker={"color": FAILED_COLOUR, "symbol": "x", "size": 8},
+        cliponaxis=False,
         hovertemplate=text,
     )
 
