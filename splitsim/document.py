@@ -19,6 +19,7 @@ import yaml
 from splitsim.errors import BadInput
 
 Path_ = tuple[str | int, ...]
+Place = Callable[[yaml.Mark], str]
 
 DEEPEST = 50  # levels of nesting
 MOST_VALUES = 1_000_000  # of a file, those that aliases stand for counted each time
@@ -73,7 +74,7 @@ class Document:
         return cls.parse(text, lambda mark: f"{path}:{mark.line + 1}:{mark.column + 1}")
 
     @classmethod
-    def parse(cls, text: str, place: Callable[[yaml.Mark], str]) -> Document:
+    def parse(cls, text: str, place: Place) -> Document:
         """Read YAML text; ``place`` names the file and the line of a mark in messages."""
         return _Builder(text, place).document()
 
@@ -118,14 +119,17 @@ class Document:
         """The key or index that a word of a dotted path means."""
         if isinstance(node, list):
             return _member(node, word)
+        if isinstance(node, dict) and (last or word in node):
+            return word
+        raise LookupError(self._no_way(path, node, word))
+
+    def _no_way(self, path: Path_, node: Any, word: str) -> str:
         if not isinstance(node, dict):
             what = "is empty" if node is None else "is a plain value"
-            raise LookupError(f"{self.dotted(path)} {what}, it has no {word!r}")
-        if not last and word not in node:
-            whole = ".".join((*map(str, path), word))
-            close = did_you_mean(word, node) or f"; there are {listed(node)}"
-            raise LookupError(f"there is no {whole}{close}; to make it, set {whole} as a whole")
-        return word
+            return f"{self.dotted(path)} {what}, it has no {word!r}"
+        whole = ".".join((*map(str, path), word))
+        close = did_you_mean(word, node) or f"; there are {listed(node)}"
+        return f"there is no {whole}{close}; to make it, set {whole} as a whole"
 
     def with_value(self, path: Path_, value: Any, mark: str) -> Document:
         """A copy in which one value is another; all of the path but its end must be there."""
@@ -139,12 +143,13 @@ class _Builder:
     Events, not nodes: the composer of libyaml overflows the stack where brackets nest deeply.
     """
 
-    def __init__(self, text: str, place: Callable[[yaml.Mark], str]) -> None:
+    def __init__(self, text: str, place: Place) -> None:
         self._text = text
         self._place = place
         # A command line may hold bytes that are no text.
         known = text.encode(errors="replace").decode()
-        self._events = yaml.parse(known, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        self._events: Iterator[Any] = yaml.parse(known, Loader=loader)
         self._marks: dict[Path_, str] = {}
         self._problems: list[tuple[str, Path_, str]] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
@@ -167,15 +172,16 @@ class _Builder:
         data, begun = None, False
         start = self._place(next(self._events).start_mark)
         for event in self._events:
+            where = self._place(event.start_mark)
             if isinstance(event, yaml.DocumentStartEvent):
                 if begun:
                     what = "a second document begins; a scenario is one, remove the '---'"
-                    raise BadInput(f"{self._place(event.start_mark)}: {what}")
+                    raise BadInput(f"{where}: {what}")
                 data, begun = self._value(next(self._events), ()), True
         self._marks.setdefault((), start)
         return data
 
-    def _value(self, event: yaml.Event, path: Path_) -> Any:
+    def _value(self, event: Any, path: Path_) -> Any:
         self._marks.setdefault(path, self._place(event.start_mark))
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
@@ -189,7 +195,7 @@ class _Builder:
             self._anchors[event.anchor] = value, self._values - before
         return value
 
-    def _contents(self, event: yaml.Event, path: Path_) -> Any:
+    def _contents(self, event: Any, path: Path_) -> Any:
         if isinstance(event, yaml.MappingStartEvent):
             return dict(self._items(path))
         if isinstance(event, yaml.SequenceStartEvent):
@@ -200,24 +206,23 @@ class _Builder:
     def _items(self, path: Path_) -> Iterator[tuple[str, Any]]:
         lines: dict[str, int] = {}
         for event in iter(self._next, None):
-            key = event.value if isinstance(event, yaml.ScalarEvent) else None
+            key = event.value if isinstance(event, yaml.ScalarEvent) else self._value(event, path)
+            inside = (*path, str(key))
             problem = _key_problem(key, lines)
-            if key is None:
-                self._value(event, path)
             if problem:
-                self._wrong(event, path if key is None else (*path, key), problem)
-                self._value(next(self._events), (*path, str(key)))
+                self._wrong(event, inside, problem)
+                self._value(next(self._events), inside)
             else:
                 lines[key] = event.start_mark.line + 1
-                self._marks[(*path, key)] = self._place(event.start_mark)
-                yield key, self._value(next(self._events), (*path, key))
+                self._marks[inside] = self._place(event.start_mark)
+                yield key, self._value(next(self._events), inside)
 
-    def _next(self) -> yaml.Event | None:
+    def _next(self) -> Any:
         """The next event of a collection; None at its end."""
         event = next(self._events)
         return None if isinstance(event, yaml.CollectionEndEvent) else event
 
-    def _alias(self, event: yaml.AliasEvent, path: Path_) -> Any:
+    def _alias(self, event: Any, path: Path_) -> Any:
         if event.anchor not in self._anchors:
             self._wrong(event, path, f"no anchor &{event.anchor} comes before this alias")
             return None
@@ -225,18 +230,18 @@ class _Builder:
         self._count(event, path, count)
         return value
 
-    def _count(self, event: yaml.Event, path: Path_, values: int) -> None:
+    def _count(self, event: Any, path: Path_, values: int) -> None:
         self._values += values
         if len(path) > DEEPEST or self._values > MOST_VALUES:
             what = f"more than {DEEPEST} levels of nesting, or {MOST_VALUES:,} values"
             raise BadInput(f"{self._place(event.start_mark)}: {what}; is it a scenario?")
 
-    def _wrong(self, event: yaml.Event, path: Path_, what: str) -> None:
+    def _wrong(self, event: Any, path: Path_, what: str) -> None:
         self._problems.append((self._place(event.start_mark), path, what))
 
 
-def _key_problem(key: str | None, lines: dict[str, int]) -> str | None:
-    if key is None:
+def _key_problem(key: Any, lines: dict[str, int]) -> str | None:
+    if not isinstance(key, str):
         return "a key must be a plain word"
     if key == "<<":
         return "merge keys have no use here; write the keys out, or use an alias for a whole value"
@@ -290,17 +295,17 @@ def listed(names: Iterable[Any]) -> str:
     return (", ".join(words[:LISTED]) or "none") + more
 
 
-def _syntax(error: yaml.YAMLError, text: str, place: Callable[[yaml.Mark], str]) -> str:
+def _syntax(error: yaml.YAMLError, text: str, place: Place) -> str:
     if isinstance(error, yaml.reader.ReaderError):
         at = text.find(chr(error.character))
         line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at) - 1
         where = place(yaml.Mark("", at, line, column, None, 0))
         return f"{where}: the control character {chr(error.character)!r}; remove it"
-    mark, context = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
-    what = f"is not valid YAML: {getattr(error, 'problem', error)}"
-    if context is not None:
-        what += f" ({error.context} from line {context.line + 1} on)"
-    return f"{place(mark)}: {what}{_remedy(text, mark)}"
+    known: Any = error
+    what = f"is not valid YAML: {known.problem}"
+    if known.context_mark is not None:
+        what += f" ({known.context} from line {known.context_mark.line + 1} on)"
+    return f"{place(known.problem_mark)}: {what}{_remedy(text, known.problem_mark)}"
 
 
 def _remedy(text: str, mark: yaml.Mark) -> str:

@@ -33,6 +33,7 @@ from splitsim.simulation import channel, simulate
 TICK_S = 0.2  # how often progress is looked at
 TIMELINE_S = 60.0  # length of the report's time line
 TIMELINE_STEP_S = 0.1
+GUARD = "in a script, call run() below \"if __name__ == '__main__':\", or with jobs=1"
 LIBRARIES = ("splitsim", "numpy", "scipy", "simpy", "pyarrow", "pandas", "plotly", "pydantic")
 
 
@@ -82,7 +83,10 @@ def run(
     Raises:
         BadInput: the folder cannot be used.
         KeyboardInterrupt: interrupted; finished parts are kept.
+        RuntimeError: no processes can be started.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise RuntimeError(f"a process that run() starts would call it again; {GUARD}")
     return simulate_missing(scenario, prepare(scenario, out, resume=resume), jobs, progress)
 
 
@@ -244,11 +248,11 @@ class _Runner:
         while left:
             try:
                 self._in_pool(min(jobs, len(left)), left)
-                return
-            except BrokenProcessPool:
+            except BrokenProcessPool as error:
+                left = [n for n in left if not self._missing[n].is_whole(self._folder)]
                 lost = [n for n in left if self._board.begun[n]]
                 if not lost:
-                    raise
+                    raise RuntimeError(f"no process could be started; {GUARD}") from error
                 for n in lost:
                     self._alone(n)
                 left = [n for n in left if n not in lost]

@@ -160,7 +160,9 @@ def _pairs(
 ) -> Iterator[tuple[str, str, Any]]:
     """Place, path and value of every override; those that cannot be read become problems."""
     if isinstance(overrides, Mapping):
-        yield from ((f"override {path}={value!r}", path, value) for path, value in overrides.items())
+        yield from (
+            (f"override {path}={value!r}", path, value) for path, value in overrides.items()
+        )
         return
     for text in overrides:
         try:

@@ -227,6 +227,7 @@ class View(NamedTuple):
     downlink_bps: float
     rate_at_s: float  # when the uplink was last observed; -inf: never
     task_gap_s: float  # average time between own tasks; inf before the second
+    tail_left_s: float  # of the radio's tail, if nothing is sent
     in_flight: int  # own unanswered tasks, this one not counted
     told: tuple[Word, ...]  # per server
 

@@ -29,7 +29,11 @@ def clone(tmp_path):
 
 def splitsim(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "splitsim", *arguments], cwd=cwd, capture_output=True, text=True
+        [sys.executable, "-m", "splitsim", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -61,7 +65,11 @@ def test_the_commands_run(clone):
 @pytest.mark.parametrize("snippet", blocks("python"))
 def test_the_python_snippets_run(snippet, clone):
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", snippet], cwd=clone, capture_output=True, text=True
+        [sys.executable, "-W", "error", "-c", snippet],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
 

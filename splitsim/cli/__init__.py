@@ -7,6 +7,8 @@ output; progress, warnings and errors to standard error, an error per unwrapped 
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +20,7 @@ from splitsim.errors import BadInput
 if TYPE_CHECKING:
     from splitsim.results import Results
 
+INTERRUPTED = 130
 WIDE = 160  # columns of a table that is not printed on a terminal
 
 app = typer.Typer(
@@ -41,19 +44,35 @@ Overrides = Annotated[
 def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        code = app(standalone_mode=False) or 0
+        sys.stdout.flush()
     except BadInput as error:
         _complain(*error.problems)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
+        code = INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        _complain(f"splitsim: {error.filename or 'a file'}: {error.strerror or error}")
+        sys.exit(1)
     except Exception as error:
         # Typer keeps the class of its usage errors to itself; this is what they have.
         message = getattr(error, "format_message", None)
         if message is None:
             raise
-        _complain(f"splitsim: {message()} See 'splitsim --help'.")
+        _complain(f"splitsim: {message().rstrip('.')}; see 'splitsim --help'")
         sys.exit(2)
+    if code == INTERRUPTED:  # what Typer makes of Ctrl-C, too
+        _complain("interrupted")
+    sys.exit(code)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"must be a whole number, 1 or more, not {text!r}")
+    return int(text)
 
 
 @app.callback(invoke_without_command=True)
@@ -77,11 +96,14 @@ def run(
     file: File,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Results folder. [default: a new one in results/NAME/]"),
+        typer.Option(metavar="DIR", help="Results folder. By default a new one in results/NAME/."),
     ] = None,
     overrides: Overrides = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes. [default: one per processor]")
+        int | None,
+        typer.Option(
+            parser=_count, metavar="INTEGER", help="Processes. By default one per processor."
+        ),
     ] = None,
     *,
     resume: Annotated[
@@ -102,11 +124,18 @@ def run(
     try:
         with Bar() as bar:
             results = experiment.simulate_missing(scenario, folder, jobs, bar.show)
-    except KeyboardInterrupt:
-        again = f"splitsim run {file} --out {folder} --resume"
-        _complain(f"interrupted: finished parts are kept in {folder}; go on with '{again}'")
-        sys.exit(130)
-    _finish(results)
+        _finish(results)
+    except (KeyboardInterrupt, OSError) as error:
+        sets = [word for override in overrides or () for word in ("--set", override)]
+        again = shlex.join(["splitsim", "run", str(file), *sets, "--out", str(folder), "--resume"])
+        _complain(f"{_stopped(error)}: finished parts are kept in {folder}; go on with: {again}")
+        sys.exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
+
+
+def _stopped(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        return f"stopped, {error.filename or 'a file'}: {error.strerror or error}"
+    return "interrupted"
 
 
 @app.command()
@@ -156,14 +185,24 @@ def _finish(results: Results) -> None:
     if rows:
         console.print(summary_table(rows, swept))
     for note in notes(rows, swept):
-        console.print(f"* {note}", highlight=False, soft_wrap=True)
+        _print(f"* {note}")
     failed = failures(results.folder)
-    if rows:
-        console.print(f"report: {write_report(results)}", highlight=False, soft_wrap=True)
+    _complain(*(f"part {name} failed: {why}" for name, why in failed.items()))
     if failed:
-        lines = (f"part {name} failed: {why}" for name, why in failed.items())
-        _complain(*lines, f"tracebacks are in {results.folder / 'failed'}")
+        _complain(
+            f"tracebacks are in {results.folder / 'failed'}; --resume tries these parts again"
+        )
+    elif results.missing:
+        parts = results.manifest["parts"]
+        _complain(f"warning: {results.missing} of {parts} parts are missing; --resume makes them")
+    if rows:
+        _print(f"report: {write_report(results)}")
+    if failed:
         sys.exit(1)
+
+
+def _print(line: str) -> None:
+    print(line, flush=True)
 
 
 def _complain(*lines: str) -> None:

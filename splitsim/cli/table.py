@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.markup import escape
 from rich.table import Table
 
 Row = Mapping[str, Any]
@@ -67,7 +68,7 @@ def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
 def _cells(row: Row, swept: Sequence[str], failed: Sequence[str]) -> list[str]:
     overloaded = any(row[load] > 1 for load in LOADS)
     return [
-        *(str(row[name]) for name in swept),
+        *(escape(str(row[name])) for name in swept),
         row["policy"] + (" [red]*[/red]" if overloaded else ""),
         *(_number(row[name] * factor, digits) for name, _, factor, digits in COLUMNS),
         *(f"{row[name]:,}" for name in failed),

@@ -46,7 +46,7 @@ def _choices(policy: Policy, options: Options, views: int) -> list[int]:
 
 
 def _is_index(choice: object, options: Options) -> bool:
-    return isinstance(choice, int | np.integer) and 0 <= choice < len(options)
+    return isinstance(choice, int | np.integer) and bool(0 <= choice < len(options))
 
 
 def _options() -> Options:
@@ -72,7 +72,18 @@ def _views(options: Options, count: int) -> Iterator[View]:
     rng = np.random.default_rng(2)
     nothing = Word(0.0, -math.inf, 0.0)
     yield View(
-        options, 0.0, math.inf, 0.0, 0.0, math.nan, math.nan, -math.inf, math.inf, 0, (nothing,) * 2
+        options,
+        0.0,
+        math.inf,
+        0.0,
+        0.0,
+        math.nan,
+        math.nan,
+        -math.inf,
+        math.inf,
+        0.0,
+        0,
+        (nothing,) * 2,
     )
     for n in range(1, count):
         now_s = 0.5 * n
@@ -80,7 +91,18 @@ def _views(options: Options, count: int) -> Iterator[View]:
         up, down = rng.exponential(3e6, 2).tolist()
         told = tuple(Word(wait, now_s - age_s, wait) for wait in rng.exponential(0.1, 2).tolist())
         yield View(
-            options, now_s, 0.3, busy_s, 1e5 * busy_s, up, down, now_s - age_s, gap_s, n % 3, told
+            options,
+            now_s,
+            0.3,
+            busy_s,
+            1e5 * busy_s,
+            up,
+            down,
+            now_s - age_s,
+            gap_s,
+            gap_s,
+            n % 3,
+            told,
         )
 
 

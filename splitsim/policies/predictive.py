@@ -56,15 +56,22 @@ def _seconds(view: View, outlook: np.ndarray) -> np.ndarray:
 
 
 def _joules(view: View, outlook: np.ndarray) -> np.ndarray:
-    """The radio falls silent twice: until the answer comes, and until the next task is sent."""
+    """What the board will draw, up to the next task, because of this choice.
+
+    A radio that sends falls silent twice, until the answer comes and until the next task is
+    sent, and draws its tail in both; if nothing is sent, the tail that is running goes on.
+    """
     options, radio = view.options, view.options.radio
     airtime_s = options.send_bits * outlook[1] + options.answer_bits * outlook[2]
     joules: np.ndarray = options.fixed_j + radio.b_w * airtime_s
     if radio.tail_w:
+        silent_s = np.maximum(view.task_gap_s - airtime_s, 0.0)
         until_answer_s = options.far_s + np.append(outlook[3:], 0.0)[options.server]
-        until_next_s = np.maximum(view.task_gap_s - airtime_s - until_answer_s, 0.0)
-        quiet_s = np.minimum(until_answer_s, radio.tail_s) + np.minimum(until_next_s, radio.tail_s)
-        joules += options.sends * radio.tail_w * quiet_s
+        until_answer_s = np.minimum(until_answer_s, silent_s)
+        until_next_s = np.minimum(silent_s - until_answer_s, radio.tail_s)
+        quiet_s = np.minimum(until_answer_s, radio.tail_s) + until_next_s
+        going_on_s = min(view.tail_left_s, view.task_gap_s)
+        joules += radio.tail_w * np.where(options.sends, quiet_s, going_on_s)
     return joules
 
 

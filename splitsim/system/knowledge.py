@@ -88,6 +88,7 @@ class Knowledge:
         self._up, self._down = Average(math.nan), Average(math.nan)
         self._gap = Average(math.inf)
         self._created_s = math.nan
+        self._active_s = -math.inf  # when the radio was last known to be active
         self._told = (NOTHING_TOLD,) * len(servers)
         self._reporting = [
             (n, server, delay_s)
@@ -102,16 +103,20 @@ class Knowledge:
         self._created_s = now_s
         if self._reporting:
             self._hear_reports(now_s)
+        backlog_bits = self._uplink_backlog_bits(now_s)
+        tail_s = self._options.radio.tail_s
+        left_s = tail_s if backlog_bits else self._active_s + tail_s - now_s
         return View(
             self._options,
             now_s,
             self._deadline_s,
             self._compute_backlog_s(now_s),
-            self._uplink_backlog_bits(now_s),
+            backlog_bits,
             self._up.value,
             self._down.value,
             self._up.at_s,
             self._gap.value,
+            left_s if left_s > 0 else 0.0,
             in_flight,
             self._told,
         )
@@ -128,11 +133,13 @@ class Knowledge:
         """A transfer ended, or was cut."""
         if transfer.airtime_s > 0:
             self._up.observe(transfer.sent_bits, transfer.airtime_s, now_s)
+            self._active_s = now_s
 
     def received(self, transfer: Transfer, now_s: float) -> None:
         """An answer came."""
         if transfer.airtime_s > 0:
             self._down.observe(transfer.sent_bits, transfer.airtime_s, now_s)
+            self._active_s = now_s
 
     def told(self, server: int, wait_s: float, at_s: float) -> None:
         """An answer brought word of a server's queueing delay at an earlier time."""
