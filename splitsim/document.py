@@ -147,7 +147,7 @@ class _Builder:
         self._text = text
         self._place = place
         # A command line may hold bytes that are no text.
-        known = text.encode(errors="replace").decode()
+        known = text.encode(errors="surrogatepass").decode(errors="replace")
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         self._events: Iterator[Any] = yaml.parse(known, Loader=loader)
         self._marks: dict[Path_, str] = {}
@@ -275,7 +275,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
     def represent_text(self, text: str) -> yaml.Node:
-        style = None if scalar(text) == text else "'"
+        style = "'" if scalar(text) != text else None if text.isprintable() else '"'
         return self.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 

@@ -232,7 +232,7 @@ def test_names_and_comments_are_text(tmp_path):
     results = results_of(tmp_path / "r", path, seeds=1)
     failed = tmp_path / "r" / "failed"
     failed.mkdir()
-    (failed / "p0000-local-s0009.txt").write_text(f"Traceback\nValueError: {evil}\n")
+    (failed / "p0000-local-s0009.txt").write_text(f"ValueError: {evil}\n\nTraceback\n")
     page = own(page_of(results))
     assert "<script>alert" not in page
     assert "<b>bold" not in page

@@ -46,27 +46,36 @@ def main() -> None:
     try:
         code = app(standalone_mode=False) or 0
         sys.stdout.flush()
-    except BadInput as error:
-        _complain(*error.problems)
-        sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
-        _complain(f"splitsim: {error.filename or 'a file'}: {error.strerror or error}")
-        sys.exit(1)
-    except Exception as error:
-        # Typer keeps the class of its usage errors to itself; this is what they have.
-        message = getattr(error, "format_message", None)
-        if message is None:
-            raise
-        _complain(f"splitsim: {message().rstrip('.')}; see 'splitsim --help'")
-        sys.exit(2)
+    except Exception as error:  # noqa: BLE001 - raised again unless there is a line to say it in
+        code = _failed(error)
     if code == INTERRUPTED:  # what Typer makes of Ctrl-C, too
         _complain("interrupted")
     sys.exit(code)
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong; the exit code."""
+    if isinstance(error, BadInput):
+        _complain(*error.problems)
+        return 2
+    if isinstance(error, BrokenPipeError):  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(error, OSError):
+        _complain(f"splitsim: {_reason(error)}")
+        return 1
+    # Typer keeps the class of its usage errors to itself; this is what they have.
+    message = getattr(error, "format_message", None)
+    if message is None:
+        raise error
+    _complain(f"splitsim: {message().rstrip('.')}; see 'splitsim --help'")
+    return 2
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.filename or 'a file'}: {error.strerror or error}"
 
 
 def _count(text: str) -> int:
@@ -128,14 +137,9 @@ def run(
     except (KeyboardInterrupt, OSError) as error:
         sets = [word for override in overrides or () for word in ("--set", override)]
         again = shlex.join(["splitsim", "run", str(file), *sets, "--out", str(folder), "--resume"])
-        _complain(f"{_stopped(error)}: finished parts are kept in {folder}; go on with: {again}")
+        what = f"stopped, {_reason(error)}" if isinstance(error, OSError) else "interrupted"
+        _complain(f"{what}: finished parts are kept in {folder}; go on with: {again}")
         sys.exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
-
-
-def _stopped(error: BaseException) -> str:
-    if isinstance(error, OSError):
-        return f"stopped, {error.filename or 'a file'}: {error.strerror or error}"
-    return "interrupted"
 
 
 @app.command()
