@@ -247,12 +247,8 @@ def test_names_of_cells_are_keys(complaints):
             "resnet152",
             "5:1: models: must be a list, not 'res",
         ),
-        (
-            "[resnet152,",
-            "[resnet152, Resnet152,",
-            "models.1: the name 'Resnet152' is taken; choose",
-        ),
-        ("- name: nano", "name: nano", "s.yaml:6:1: devices: must be a list, not a mapping"),
+        ("[resnet152,", "[resnet152, resnet152,", "5:21: models.1: the name 'resnet152' is taken;"),
+        ("\n  - name: nano", "\n    name: nano", "6:1: devices: must be a list, not a mapping"),
         ("efficiency: 0.4", "efficiency: 1.4", "s.yaml:22:29: cells.lte.uplink.rate.efficiency: m"),
         (
             "load: 0.2",
@@ -281,6 +277,22 @@ def test_names_of_cells_are_keys(complaints):
 )
 def test_values(complaints, old, new, expected):
     matches(complaints(edited((old, new))), expected)
+
+
+@pytest.mark.xfail(strict=True, reason="other modules")
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("from: sent", "since: sent", "timeout.since: unknown key"),
+        ("mean_db: 5", "mean_db: 1e5", "mean_db: must be "),
+        ("count: 2", "count: 99999999999999999999", "devices.nano.count: must be "),
+        ("kind: fastest", "kind: fastest, models: []", "policies.fastest: "),
+    ],
+)
+def test_values_that_should_be_refused_as_well(told, old, new, expected):
+    code, lines = told(edited((old, new)))
+    assert code == 2
+    assert expected in lines[0]
 
 
 ARRIVALS = "arrivals: {kind: poisson, rate_hz: 2}"
@@ -606,8 +618,6 @@ def line_changed(text: str, number: int, old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        ({"models/resnet152.csv": MODEL}, ["models.0: tab/models/resnet152.toml: "]),
-        ({"models/resnet152.toml": "", "models/resnet152.csv": ""}, ["answer_bytes", "top1"]),
         (
             {"models/resnet152.toml": "answer_bytes = 1\ntop1 = \n", "models/resnet152.csv": MODEL},
             ["tab/models/resnet152.toml: cannot be read as TOML: Invalid value (at line 2"],
@@ -651,6 +661,40 @@ def test_tables_of_ones_own(complaints, files, expected):
     lines = complaints(edited(OWN))
     for line, part in zip(lines, expected, strict=True):
         assert part in line
+
+
+@pytest.mark.xfail(strict=True, raises=(AssertionError, KeyError, ValueError), reason="profiles.py")
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"models/resnet152.csv": MODEL}, "tab/models/resnet152.toml: cannot be read: No such fi"),
+        ({"models/resnet152.csv": MODEL, "models/resnet152.toml": "x = 1"}, "top1: is missing"),
+        ({"models/resnet152.csv": MODEL, "models/resnet152.toml": "\udcff"}, "is not UTF-8 text"),
+        ({"models/resnet152.csv": MODEL.replace("layer,", "", 1)}, "csv:1: there is no column lay"),
+        ({"models/resnet152.csv": MODEL.replace(",", ";")}, "csv:1: there is no column"),
+        ({"models/resnet152.csv": MODEL.replace("layer2", "layer1")}, "csv:6: layer: must differ"),
+        ({"models/resnet152.csv": MODEL.replace("401408\n", "401408,9\n")}, "has more values than"),
+        ({"models/resnet152.csv": MODEL.replace("\n3,", "\n\nx,")}, "resnet152.csv:6: cut: must"),
+        (
+            {"profiles/resnet152@jetson-nano.csv": PROFILE.replace("head_s", "h")},
+            "no column head_s",
+        ),
+    ],
+)
+def test_tables_whose_mistakes_are_not_told_well_yet(complaints, files, expected):
+    for name, content in ({"models/resnet152.toml": CARD} | files).items():
+        path = Path("tab", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, errors="surrogateescape")
+    assert expected in complaints(edited(OWN))[0]
+
+
+@pytest.mark.xfail(strict=True, reason="profiles.py")
+def test_a_table_may_have_a_byte_order_mark_as_excel_writes_it(told):
+    for name, content in (("resnet152.csv", MODEL), ("resnet152.toml", CARD)):
+        Path("tab", "models").mkdir(parents=True, exist_ok=True)
+        Path("tab", "models", name).write_text(content, encoding="utf-8-sig")
+    assert told(edited(OWN)) == (0, [])
 
 
 def test_folders_of_tables_that_are_not_there(complaints):
