@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from splitsim.errors import BadInput
-from splitsim.world.traces import Trace, _Lines, _mahimahi, read_trace, write_csv
+from splitsim.world.traces import Trace, formats, read_trace, write_csv
+from splitsim.world.traces.lines import Lines
 
 ROOT = Path(__file__).parents[1]
 MEASURED = Path(os.environ.get("SPLITSIM_TRACES", ROOT / ".." / "shared" / "traces"))
@@ -47,7 +48,7 @@ def problems_of(path: Path, **how: Any) -> list[str]:
 
 
 def mahimahi(*times_ms: int) -> Trace:
-    return _mahimahi(_Lines("trace.up", "".join(f"{time_ms}\n" for time_ms in times_ms)))
+    return formats.mahimahi(Lines("trace.up", "".join(f"{time_ms}\n" for time_ms in times_ms)))
 
 
 def steps(trace: Trace) -> list[tuple[float, float]]:

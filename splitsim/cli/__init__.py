@@ -75,7 +75,8 @@ def _failed(error: Exception) -> int:
 
 
 def _reason(error: OSError) -> str:
-    return f"{error.filename or 'a file'}: {error.strerror or error}"
+    file = f"{error.filename}: " if error.filename else ""
+    return f"{file}{error.strerror or error}"
 
 
 def _count(text: str) -> int:
@@ -137,7 +138,7 @@ def run(
     except (KeyboardInterrupt, OSError) as error:
         sets = [word for override in overrides or () for word in ("--set", override)]
         again = shlex.join(["splitsim", "run", str(file), *sets, "--out", str(folder), "--resume"])
-        what = f"stopped, {_reason(error)}" if isinstance(error, OSError) else "interrupted"
+        what = f"stopped ({_reason(error)})" if isinstance(error, OSError) else "interrupted"
         _complain(f"{what}: finished parts are kept in {folder}; go on with: {again}")
         sys.exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
 
