@@ -15,7 +15,7 @@ from splitsim.steps import Steps
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 # Names become parts of file names and of dotted paths.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)]
 
@@ -77,5 +77,7 @@ def _number_as_curve(value: Any) -> Any:
 
 # A parameter that may change over time: a number, or a curve.
 Curve = Annotated[
-    ConstantCurve | StepCurve, Field(discriminator="kind"), BeforeValidator(_number_as_curve)
+    ConstantCurve | StepCurve,
+    Field(discriminator="kind"),
+    BeforeValidator(_number_as_curve, json_schema_input_type=float | ConstantCurve | StepCurve),
 ]

@@ -17,6 +17,8 @@ BASES = ("measured", "published", "scaled", "assumed")
 TIMES = ("pre", "head", "encode", "decode", "tail")
 RADIO_COLUMNS = ("a_up_j_per_bit", "a_down_j_per_bit", "b_w", "tail_s", "tail_w")
 
+EXCESS = "more values than columns"
+
 Cells = tuple[float | None, ...]
 T = TypeVar("T")
 
@@ -136,8 +138,9 @@ class Tables:
             have = ", ".join(self._names("models", "*")) or "none"
             raise BadInput(f"no table for model {name!r}; there are {have}")
         card = self._card(path.with_suffix(".toml"))
-        with self._table(path) as table:
+        with self._table(path).check_columns("cut", "layer", "wire_bytes") as table:
             table.check_cuts()
+            table.check_distinct("layer")
             layers = tuple(row["layer"] for row in table.rows)
             wire = tuple(table.number(row, "wire_bytes") for row in table.rows)
         basis = {"top1": str(card.get("top1_basis", ""))}
@@ -146,13 +149,15 @@ class Tables:
 
     def _card(self, path: Path) -> dict[str, Any]:
         try:
-            card = tomllib.loads(path.read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise BadInput(f"{path}: cannot be read as TOML: {error}") from error
+            card = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise BadInput(f"{path}: cannot be read as TOML: {_reason(error)}") from error
         self.used.add(path)
         limits = {"answer_bytes": math.inf, "top1": 1.0}
         problems = [
-            f"{path}: {key}: must be a number from 0 to {limit:g}, not {card.get(key)!r}"
+            f"{path}: {key}: is missing"
+            if key not in card
+            else f"{path}: {key}: must be a number from 0 to {limit:g}, not {card[key]!r}"
             for key, limit in limits.items()
             if not isinstance(card.get(key), int | float) or not 0 <= card[key] <= limit
         ]
@@ -166,7 +171,8 @@ class Tables:
             have = ", ".join(self.profiled(model)) or "none"
             what = f"no profile of model {model!r} on hardware {hardware!r}"
             raise BadInput(f"{what}; there are profiles on {have}")
-        with self._table(path) as table:
+        needed = (f"{name}_{what}" for name in TIMES for what in ("s", "basis"))
+        with self._table(path).check_columns("cut", *needed) as table:
             table.check_cuts(len(self.model(model).layers))
             times = {n: table.cells(f"{n}_s") for n in TIMES}
             basis = {n: table.bases(f"{n}_basis", times[n]) for n in TIMES}
@@ -221,20 +227,35 @@ class Tables:
         return _Table(path)
 
 
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 class _Table:
     """A CSV file; mistakes pile up with their lines and are raised together on leaving."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problems: list[str] = []
+        self.rows: list[dict[str, str]] = []
+        self._lines: dict[int, int] = {}  # by the identity of a row
         try:
-            with path.open(newline="", encoding="utf-8") as file:
-                reader = csv.DictReader(file, restval="")
-                self.rows = list(reader)
-                self.header = tuple(reader.fieldnames or ())
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                self._read(csv.DictReader(file, restkey=EXCESS, restval=""))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise BadInput(f"{path}: cannot be read as CSV: {error}") from error
-        self._lines = {id(row): number for number, row in enumerate(self.rows, 2)}
+            raise BadInput(f"{path}: cannot be read as CSV: {_reason(error)}") from error
+
+    def _read(self, reader: csv.DictReader[str]) -> None:
+        self.header = tuple(reader.fieldnames or ())
+        for row in reader:
+            self.rows.append(row)
+            self._lines[id(row)] = reader.line_num
+            if EXCESS in row:
+                self.problems.append(
+                    f"{self.path}:{reader.line_num}: has more values than there are columns"
+                )
 
     def __enter__(self) -> _Table:
         return self
@@ -242,6 +263,24 @@ class _Table:
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None and self.problems:
             raise BadInput(*self.problems)
+
+    def check_columns(self, *columns: str) -> _Table:
+        """There must be these columns; nothing else can be said without them."""
+        missing = [column for column in columns if column not in self.header]
+        if missing and self.header:
+            have = ", ".join(self.header)
+            raise BadInput(
+                *(f"{self.path}:1: there is no column {name}; there are {have}" for name in missing)
+            )
+        return self
+
+    def check_distinct(self, key: str) -> None:
+        """No value of a column may come twice."""
+        seen: set[str] = set()
+        for row in self.rows:
+            if row[key] in seen:
+                self.wrong(row, key, "must differ from those before")
+            seen.add(row[key])
 
     def check_cuts(self, count: int | None = None) -> None:
         """Rows must be the cuts 0..L in order, as many as the model has."""

@@ -96,6 +96,8 @@ class Predictive:
     ) -> None:
         if min(latency_weight, energy_weight) < 0 or latency_weight + energy_weight == 0:
             raise ValueError("latency_weight and energy_weight must be >= 0, one of them above")
+        if models is not None and not models:
+            raise ValueError("models must not be empty; leave it out to choose among all")
         if not (initial_rate_bps > 0 and forget_after_s >= 0):
             raise ValueError("initial_rate_bps must be > 0 and forget_after_s >= 0")
         self._latency_weight = latency_weight

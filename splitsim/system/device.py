@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from splitsim.component import Component, Count, Name, Positive
 from splitsim.policies.base import Policy
@@ -27,8 +27,6 @@ class Timeout(Component):
     ``then: local`` has the device compute the rest by itself, without further limit; it does
     not concern tasks that are computed locally anyway.
     """
-
-    model_config = ConfigDict(populate_by_name=True)
 
     after_s: Positive
     since: Annotated[Literal["created", "sent"], Field(alias="from")]

@@ -34,7 +34,7 @@ class ConstantSnr(Component):
     """The same mean SNR all the time."""
 
     kind: Literal["constant"]
-    mean_db: Number
+    mean_db: Annotated[Number, Field(ge=-200, le=200)]
 
 
 class FadingChannel(Component):
