@@ -35,10 +35,10 @@ TYPES = {
     "none_required": "nothing",
 }
 LIMITS = {
-    "greater_than": "must be more than {gt:g}",
-    "greater_than_equal": "must be {ge:g} or more",
-    "less_than": "must be less than {lt:g}",
-    "less_than_equal": "must be {le:g} or less",
+    "greater_than": "must be more than {gt:,.10g}",
+    "greater_than_equal": "must be {ge:,.10g} or more",
+    "less_than": "must be less than {lt:,.10g}",
+    "less_than_equal": "must be {le:,.10g} or less",
     "too_short": "must have {min_length} or more members",
     "string_too_long": "must have {max_length} letters at most",
     "literal_error": "must be {expected}",

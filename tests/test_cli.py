@@ -350,7 +350,6 @@ def data_of(path: Path) -> Any:
     return Document.read(path).data
 
 
-@pytest.mark.xfail(strict=True, reason="component.py: the schema of a curve knows no numbers")
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_the_schema_accepts_our_scenarios(schema, path):
     assert schema.accepts(data_of(path))
@@ -376,7 +375,7 @@ def test_the_schema_accepts_our_scenarios(schema, path):
 )
 def test_the_schema_and_the_reader_agree(schema, override, fine, tmp_path):
     path = next(path for path in SCENARIOS if path.stem == "quickstart")
-    document = with_curves(Document.read(path))
+    document = Document.read(path)
     if override:
         dotted, _, text = override.partition("=")
         value = Document.parse(text, str).data
@@ -389,14 +388,3 @@ def test_the_schema_and_the_reader_agree(schema, override, fine, tmp_path):
         assert not fine
     else:
         assert fine
-
-
-def with_curves(document: Document) -> Document:
-    """The same with numbers written as curves, which is all the schema knows of yet."""
-    for dotted in ("devices.nano.arrivals.rate_hz", "cells.lte.downlink.rate_bps"):
-        path = document.find(dotted)
-        node = document.data
-        for key in path:
-            node = node[key]
-        document = document.with_value(path, {"kind": "constant", "value": node}, "")
-    return document

@@ -72,7 +72,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.dictionaries(TEXTS, st.one_of(VALUES, st.lists(VALUES, max_size=3)), max_size=4))
 def test_what_is_dumped_reads_back_as_the_same(data):
     assert read(dump(data)).data == data
