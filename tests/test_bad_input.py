@@ -279,7 +279,7 @@ def test_names_of_cells_are_keys(complaints):
             "policies.fastest: models must not be empty",
         ),
         ("mean_db: 5", "mean_db: 1e5", "cells.lte.uplink.snr.mean_db: must be 200 or less, not "),
-        ("count: 2", "count: 99999999999999999999", "devices.nano.count: must be 1,000,000 or less"),
+        ("count: 2", "count: 99999999999999999999", "nano.count: must be 1,000,000 or less, not "),
     ],
 )
 def test_values(complaints, old, new, expected):
