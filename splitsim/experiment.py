@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
 import multiprocessing
 import os
-import platform
 import signal
 import threading
 import time
@@ -18,23 +14,18 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from splitsim.document import dump, listed
-from splitsim.errors import BadInput
-from splitsim.explain import blame
-from splitsim.parts import PartName, whole, write_part, write_rows
+from splitsim.folder import note_run, prepare
+from splitsim.parts import PartName, write_part
 from splitsim.results import Results
 from splitsim.scenario import LoadedScenario, Spec
-from splitsim.simulation import channel, simulate
+from splitsim.scenario.explain import blame
+from splitsim.simulation import simulate
 
 TICK_S = 0.2  # how often progress is looked at
-TIMELINE_S = 60.0  # length of the report's time line
-TIMELINE_STEP_S = 0.1
 GUARD = "in a script, call run() below \"if __name__ == '__main__':\", or with jobs=1"
-LIBRARIES = ("splitsim", "numpy", "scipy", "simpy", "pyarrow", "pandas", "plotly", "pydantic")
 
 
 @dataclass(frozen=True)
@@ -46,18 +37,6 @@ class Progress:
     simulated_s: float
     to_simulate_s: float
     tasks: int
-
-
-@dataclass
-class ChannelRow:
-    """A moment of the time line: mean rates over one step."""
-
-    point: int
-    seed: int
-    device: str
-    time_s: float
-    uplink_bps: float
-    downlink_bps: float
 
 
 def run(
@@ -224,7 +203,7 @@ class _Runner:
             else:
                 self._here()
         finally:
-            _note_run(self._folder, started, time.perf_counter() - began, jobs, self._walls)
+            note_run(self._folder, started, time.perf_counter() - began, jobs, self._walls)
 
     def _here(self) -> None:
         ticking = threading.Event()
@@ -302,139 +281,3 @@ class _Runner:
             done = self._parts - len(self._missing) + self._done
             seconds, tasks = sum(self._board.seconds), sum(self._board.tasks)
             self._progress(Progress(self._parts, done, seconds, self._to_simulate_s, tasks))
-
-
-def failures(folder: Path) -> dict[str, str]:
-    """The parts that failed, and why: the first lines of their notes."""
-    notes = sorted((folder / "failed").glob("*.txt"))
-    return {note.stem: note.read_text(encoding="utf-8").partition("\n")[0] for note in notes}
-
-
-def prepare(scenario: LoadedScenario, out: str | Path | None, *, resume: bool) -> Path:
-    """Make the results folder, with everything in it that is known before the first part."""
-    folder = Path(out) if out is not None else _new_folder(Path("results") / scenario.name)
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise BadInput(f"{folder}: is a file; give a folder as --out")
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            _check_occupied(scenario, folder, resume=resume)
-        _open_folder(scenario, folder)
-    except OSError as error:
-        why = f"{error.strerror or error}; give another --out"
-        raise BadInput(f"{folder}: cannot be used as a results folder: {why}") from error
-    return folder
-
-
-def _new_folder(parent: Path) -> Path:
-    stamp = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
-    tries = (parent / (stamp + suffix) for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
-    return next(folder for folder in tries if not folder.exists())
-
-
-def _open_folder(scenario: LoadedScenario, folder: Path) -> None:
-    """Write what is not there yet; the manifest comes first, so that a killed run can go on."""
-    _write_once(folder / "manifest.json", _json(_manifest(scenario)))
-    _write_once(folder / "scenario.yaml", scenario.text)
-    _write_once(folder / "resolved.yaml", dump(json.loads(json.dumps(scenario.resolved))))
-    for spec in scenario.points:
-        path = folder / "channels" / f"p{spec.point:04d}.parquet"
-        if not path.exists():
-            write_rows(path, ChannelRow, _channels(spec))
-
-
-def _write_once(path: Path, text: str) -> None:
-    if not path.exists():
-        _write(path, text)
-
-
-def _write(path: Path, text: str) -> None:
-    with whole(path) as partial:
-        partial.write_text(text, encoding="utf-8")
-
-
-def _channels(spec: Spec) -> list[ChannelRow]:
-    """The time line of the first device with the first seed, from the end of the warm-up."""
-    group = spec.scenario.devices[0]
-    name = f"{group.name}-0"
-    ways = [channel(spec, group, name, 0, way) for way in ("uplink", "downlink")]
-    start_s = spec.scenario.warmup_s
-    steps = math.ceil(min(TIMELINE_S, spec.scenario.duration_s - start_s) / TIMELINE_STEP_S)
-    times_s = [start_s + n * TIMELINE_STEP_S for n in range(steps)]
-    return [
-        ChannelRow(spec.point, 0, name, at, *(way.mean(at, at + TIMELINE_STEP_S) for way in ways))
-        for at in times_s
-    ]
-
-
-def _check_occupied(scenario: LoadedScenario, folder: Path, *, resume: bool) -> None:
-    if not resume:
-        raise BadInput(f"{folder}: is not empty; give another --out, or --resume to go on in it")
-    manifest = Results(folder).manifest
-    if manifest["scenario_sha256"] != _scenario_hash(scenario):
-        raise BadInput(
-            f"{folder}: holds results of another scenario; give another --out, "
-            f"or the scenario and --set that {folder / 'resolved.yaml'} shows"
-        )
-    known = set(manifest["files"].values())
-    changed = [path for path, digest in _file_hashes(scenario).items() if digest not in known]
-    if changed:
-        raise BadInput(
-            f"{folder}: was made with other tables, {listed(changed)} changed since; "
-            "give another --out"
-        )
-
-
-def _manifest(scenario: LoadedScenario) -> dict[str, Any]:
-    """What the results rest on."""
-    return {
-        "scenario": scenario.name,
-        "scenario_sha256": _scenario_hash(scenario),
-        "parts": len(scenario.points) * len(scenario.policies) * len(scenario.seeds),
-        "policies": list(scenario.policies),
-        "seeds": len(scenario.seeds),
-        "points": [
-            {
-                "swept": dict(spec.swept),
-                "duration_s": spec.scenario.duration_s,
-                "warmup_s": spec.scenario.warmup_s,
-            }
-            for spec in scenario.points
-        ],
-        "files": _file_hashes(scenario),
-        "provenance": list(scenario.provenance),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "libraries": {name: version(name) for name in LIBRARIES},
-        "runs": [],
-        "wall_s": {},
-    }
-
-
-def _scenario_hash(scenario: LoadedScenario) -> str:
-    text = json.dumps(scenario.resolved, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _file_hashes(scenario: LoadedScenario) -> dict[str, str]:
-    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in scenario.files}
-
-
-def _note_run(
-    folder: Path, started: datetime, wall_s: float, jobs: int, walls: dict[str, float]
-) -> None:
-    """Add to the manifest when, where and how long."""
-    manifest = dict(Results(folder).manifest)
-    run_note = {
-        "started": started.isoformat(timespec="seconds"),
-        "host": platform.node(),
-        "jobs": jobs,
-        "wall_s": round(wall_s, 3),
-    }
-    manifest["runs"] = [*manifest["runs"], run_note]
-    manifest["wall_s"] = manifest["wall_s"] | {name: round(s, 3) for name, s in walls.items()}
-    _write(folder / "manifest.json", _json(manifest))
-
-
-def _json(manifest: dict[str, Any]) -> str:
-    return json.dumps(manifest, indent=1) + "\n"

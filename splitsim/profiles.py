@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from splitsim.csvtable import Cells, Table, reason
 from splitsim.errors import BadInput
 from splitsim.task import Demand, Option, Radio
 
@@ -17,9 +17,6 @@ BASES = ("measured", "published", "scaled", "assumed")
 TIMES = ("pre", "head", "encode", "decode", "tail")
 RADIO_COLUMNS = ("a_up_j_per_bit", "a_down_j_per_bit", "b_w", "tail_s", "tail_w")
 
-EXCESS = "more values than columns"
-
-Cells = tuple[float | None, ...]
 T = TypeVar("T")
 
 
@@ -151,7 +148,7 @@ class Tables:
         try:
             card = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise BadInput(f"{path}: cannot be read as TOML: {_reason(error)}") from error
+            raise BadInput(f"{path}: cannot be read as TOML: {reason(error)}") from error
         self.used.add(path)
         limits = {"answer_bytes": math.inf, "top1": 1.0}
         problems = [
@@ -175,7 +172,7 @@ class Tables:
         with self._table(path).check_columns("cut", *needed) as table:
             table.check_cuts(len(self.model(model).layers))
             times = {n: table.cells(f"{n}_s") for n in TIMES}
-            basis = {n: table.bases(f"{n}_basis", times[n]) for n in TIMES}
+            basis = {n: table.bases(f"{n}_basis", times[n], BASES) for n in TIMES}
             energy = (
                 table.cells("energy_j") if "energy_j" in table.header else (None,) * len(table.rows)
             )
@@ -200,7 +197,7 @@ class Tables:
         self._note(f"radio {name}", {"radio": row.get("basis", "")}, row.get("source", ""))
         return Radio(name, *values)
 
-    def _row(self, kind: str, name: str) -> tuple[_Table, dict[str, str]]:
+    def _row(self, kind: str, name: str) -> tuple[Table, dict[str, str]]:
         file = {"hardware": "hardware.csv", "radio": "radios.csv"}[kind]
         have: list[str] = []
         for folder in self.folders:
@@ -222,102 +219,9 @@ class Tables:
             {p.stem for f in self.folders for p in f.joinpath(folder).glob(f"{pattern}.csv")}
         )
 
-    def _table(self, path: Path) -> _Table:
+    def _table(self, path: Path) -> Table:
         self.used.add(path)
-        return _Table(path)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8 text"
-    return (isinstance(error, OSError) and error.strerror) or str(error)
-
-
-class _Table:
-    """A CSV file; mistakes pile up with their lines and are raised together on leaving."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.problems: list[str] = []
-        self.rows: list[dict[str, str]] = []
-        self._lines: dict[int, int] = {}  # by the identity of a row
-        try:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                self._read(csv.DictReader(file, restkey=EXCESS, restval=""))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise BadInput(f"{path}: cannot be read as CSV: {_reason(error)}") from error
-
-    def _read(self, reader: csv.DictReader[str]) -> None:
-        self.header = tuple(reader.fieldnames or ())
-        for row in reader:
-            self.rows.append(row)
-            self._lines[id(row)] = reader.line_num
-            if EXCESS in row:
-                self.problems.append(
-                    f"{self.path}:{reader.line_num}: has more values than there are columns"
-                )
-
-    def __enter__(self) -> _Table:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None and self.problems:
-            raise BadInput(*self.problems)
-
-    def check_columns(self, *columns: str) -> _Table:
-        """There must be these columns; nothing else can be said without them."""
-        missing = [column for column in columns if column not in self.header]
-        if missing and self.header:
-            have = ", ".join(self.header)
-            raise BadInput(
-                *(f"{self.path}:1: there is no column {name}; there are {have}" for name in missing)
-            )
-        return self
-
-    def check_distinct(self, key: str) -> None:
-        """No value of a column may come twice."""
-        seen: set[str] = set()
-        for row in self.rows:
-            if row[key] in seen:
-                self.wrong(row, key, "must differ from those before")
-            seen.add(row[key])
-
-    def check_cuts(self, count: int | None = None) -> None:
-        """Rows must be the cuts 0..L in order, as many as the model has."""
-        for number, row in enumerate(self.rows):
-            if row.get("cut") != str(number):
-                self.wrong(row, "cut", f"must be {number}: one row per cut, in order")
-        if len(self.rows) < 2:
-            self.problems.append(f"{self.path}: needs a row for cut 0 and one for the last cut")
-        elif count is not None and len(self.rows) != count:
-            self.problems.append(f"{self.path}: has {len(self.rows)} cuts, its model has {count}")
-
-    def number(self, row: dict[str, str], key: str) -> float:
-        """A finite number >= 0."""
-        try:
-            value = float(row.get(key, ""))
-        except ValueError:
-            value = math.nan
-        if not 0 <= value < math.inf:
-            self.wrong(row, key, "must be a number, 0 or more")
-        return value
-
-    def cells(self, key: str) -> Cells:
-        """A column of numbers, None where empty."""
-        return tuple(self.number(row, key) if row.get(key) else None for row in self.rows)
-
-    def bases(self, key: str, times: Cells) -> tuple[str, ...]:
-        """A column that says what the times rest on."""
-        for row, time in zip(self.rows, times, strict=True):
-            if time is not None and row.get(key) not in BASES:
-                self.wrong(row, key, f"must be one of {', '.join(BASES)}")
-        return tuple(row.get(key, "") for row in self.rows)
-
-    def wrong(self, row: dict[str, str], key: str, what: str) -> None:
-        """Note a mistake in a cell."""
-        self.problems.append(
-            f"{self.path}:{self._lines[id(row)]}: {key}: {what}, not {row.get(key, '')!r}"
-        )
+        return Table(path)
 
 
 def options(

@@ -159,7 +159,7 @@ class Options(Sequence[Option]):
         """
         able = {o.model: n for n, o in enumerate(self._options) if o.server is None}
         if model not in able:
-            raise LookupError(f"model {model!r} cannot run here; there is {_list(able)}")
+            raise LookupError(f"model {model!r} cannot run here; there are {_list(able)}")
         return able[model]
 
     def find(self, model: str, cut: str | int, server: str | None = None) -> int:
@@ -171,17 +171,19 @@ class Options(Sequence[Option]):
             LookupError: there is none; the message lists those that exist.
         """
         remote = [o for o in self._options if o.server is not None]
+        if not self.servers:
+            raise LookupError("there is no server to send to; add one under servers")
         models = dict.fromkeys(o.model for o in remote)
         if model not in models:
-            raise LookupError(f"no model {model!r} to send; there is {_list(models)}")
+            raise LookupError(f"no model {model!r} to send; there are {_list(models)}")
         cuts = [o for o in remote if o.model == model]
         if not any(cut in (o.layer, o.cut) for o in cuts):
             layers = dict.fromkeys(o.layer for o in cuts)
-            raise LookupError(f"model {model!r} has no cut {cut!r}; there is {_list(layers)}")
+            raise LookupError(f"model {model!r} has no cut {cut!r}; there are {_list(layers)}")
         for option in cuts:
             if cut in (option.layer, option.cut) and server in (option.server, None):
                 return self._options.index(option)
-        raise LookupError(f"no server {server!r} for {model!r}; there is {_list(self.servers)}")
+        raise LookupError(f"no server {server!r} for {model!r}; there are {_list(self.servers)}")
 
     def _mean(self, name: str) -> np.ndarray:
         return np.array([fmean(getattr(d, name) for d in o.demands) for o in self._options])

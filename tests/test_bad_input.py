@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from splitsim import BadInput, load_scenario
 from splitsim.cli import main
-from splitsim.document import dump
 from splitsim.profiles import shipped
+from splitsim.scenario.document import dump
 
 UPLINK = """\
     uplink:
@@ -439,7 +439,7 @@ def test_a_scenario_broken_anywhere_is_taken_or_explained(tmp_path, at, length, 
         ),
         (
             [(SERVERS, "")],
-            ["policies.split: no model 'resnet152-bottlefit12' to send; there is none"],
+            ["policies.split: there is no server to send to; add one under servers"],
         ),
         (
             [("name: split", "name: LOCAL")],

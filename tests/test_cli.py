@@ -17,8 +17,8 @@ from building import build
 
 from splitsim import BadInput, Results, load_scenario
 from splitsim.cli import main
-from splitsim.document import Document
 from splitsim.parts import parts_in
+from splitsim.scenario.document import Document
 
 ROOT = Path(__file__).parent.parent
 SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))

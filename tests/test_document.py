@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splitsim.document import DEEPEST, Document, dump, listed, scalar
 from splitsim.errors import BadInput
+from splitsim.scenario.document import DEEPEST, Document, dump, listed, scalar
 
 
 def place(mark: yaml.Mark) -> str:

@@ -20,7 +20,7 @@ from building import Board, build
 
 import splitsim
 from splitsim import BadInput, Results, load_scenario, run
-from splitsim.experiment import failures
+from splitsim.folder import failures
 from splitsim.parts import PartName, parts_in
 
 # Policies that do as they are told in the environment, and always choose the same.

@@ -19,11 +19,11 @@ from splitsim.task import Record
 PACKAGE = ROOT / "splitsim"
 # A module imports from its own floor or a lower one.
 FLOORS = {
-    0: ("errors", "rng", "steps", "component", "document", "task", "profiles"),
+    0: ("errors", "rng", "steps", "component", "task", "csvtable", "profiles"),
     1: ("world", "policies"),
     2: ("system",),
-    3: ("explain", "scenario"),
-    4: ("simulation", "statistics", "parts", "summary", "results"),
+    3: ("scenario",),
+    4: ("simulation", "statistics", "parts", "summary", "results", "folder"),
     5: ("experiment", "report"),
     6: ("cli", "__main__"),
 }

@@ -129,8 +129,9 @@ def run(
     scenario = load_scenario(file, overrides or ())
     _complain(*(f"warning: {warning}" for warning in scenario.warnings))
     from splitsim import experiment
+    from splitsim.folder import prepare
 
-    folder = experiment.prepare(scenario, out, resume=resume)
+    folder = prepare(scenario, out, resume=resume)
     try:
         with Bar() as bar:
             results = experiment.simulate_missing(scenario, folder, jobs, bar.show)
@@ -182,7 +183,7 @@ def _finish(results: Results) -> None:
     from rich.console import Console
 
     from splitsim.cli.table import notes, summary_table
-    from splitsim.experiment import failures
+    from splitsim.folder import failures
     from splitsim.report.page import write_report
 
     rows, swept = results.summary_rows, list(results.manifest["points"][0]["swept"])

@@ -111,7 +111,9 @@ class Predictive:
         """Bar the options of other models."""
         unknown = sorted(set(self._models or ()) - set(options.models))
         if unknown:
-            raise LookupError(f"no model {unknown[0]!r} here; there is {', '.join(options.models)}")
+            raise LookupError(
+                f"no model {unknown[0]!r} here; there are {', '.join(options.models)}"
+            )
         if self._models is not None:
             barred = [option.model not in self._models for option in options]
             self._barred = np.where(barred, math.inf, 0.0)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from splitsim.experiment import failures
-from splitsim.parts import parts_in
+from splitsim.folder import failures
+from splitsim.parts import parts_in, whole
 from splitsim.report import tables
 from splitsim.report.figures import POINT_FIGURES, Figure, figures_json, sweep_figures
 from splitsim.report.look import lines, point_name
@@ -23,9 +23,8 @@ def write_report(results: Results) -> Path:
         Where it is.
     """
     path = results.folder / "report.html"
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(page(results), encoding="utf-8")
-    partial.replace(path)
+    with whole(path) as partial:
+        partial.write_text(page(results), encoding="utf-8")
     return path
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
 from splitsim.component import Component, Count, Name, Positive
@@ -104,7 +105,8 @@ class Device:
         """Ask the policy."""
         view = self.known.view(record.created_s, self.in_flight)
         chosen = self.policy.choose(view)
-        if chosen not in self._indices:
+        whole = type(chosen) is int or isinstance(chosen, np.integer)
+        if not whole or chosen not in self._indices:
             raise ValueError(
                 f"policy chose {chosen!r}: must be an index from 0 to {len(self.options) - 1}"
             )

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from splitsim.document import Path_, did_you_mean, listed, scalar
 from splitsim.errors import BadInput
+from splitsim.scenario.document import Path_, did_you_mean, listed, scalar
 
 UNIONS: tuple[Any, ...] = (Union, types.UnionType)
 MAPPING = "a mapping of keys to values"

@@ -1,0 +1,167 @@
+"""What only a look at several parts of a scenario, or at its tables, can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from splitsim.errors import BadInput
+from splitsim.policies.kinds import KINDS, arguments, policy_class
+from splitsim.profiles import Tables, options
+from splitsim.rng import stream
+from splitsim.scenario.document import Document, Path_, did_you_mean, listed
+from splitsim.scenario.explain import blame, explain
+from splitsim.scenario.schema import PolicySpec, Scenario, Spec
+from splitsim.world.channel import TraceChannel
+
+T = TypeVar("T")
+
+
+@dataclass
+class Checks:
+    """One point of a scenario, its document and its tables; mistakes pile up."""
+
+    scenario: Scenario
+    document: Document
+    tables: Tables
+    folder: Path
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def spec(self, point: int, swept: Mapping[str, Any]) -> Spec | None:
+        """The point, ready to be simulated; None if something is wrong."""
+        self._names()
+        self._times()
+        self._patience()
+        self._profiles()
+        if self.problems:
+            return None
+        cells, devices = self.scenario.cells, self.scenario.devices
+        radios = {name: self.tables.radio(cell.radio) for name, cell in cells.items()}
+        hardware = {device.name: self.tables.hardware(device.hardware) for device in devices}
+        boards = {name: server.hardware for name, server in self.scenario.servers.items()}
+        ways = {
+            board: options(self.tables, self.scenario.models, board, boards)
+            for board in dict.fromkeys(device.hardware for device in devices)
+        }
+        found = {device.name: ways[device.hardware] for device in devices}
+        spec = Spec(point, swept, self.scenario, self.folder, found, hardware, radios)
+        self._fallbacks(spec)
+        self._policies(spec)
+        return None if self.problems else spec
+
+    def _names(self) -> None:
+        self._unlike([(("models", n), name) for n, name in enumerate(self.scenario.models)])
+        for key in ("devices", "policies"):
+            members = enumerate(getattr(self.scenario, key))
+            self._unlike([((key, n, "name"), member.name) for n, member in members])
+        cells = self.scenario.cells
+        for n, device in enumerate(self.scenario.devices):
+            if device.cell not in cells:
+                what = f"no cell {device.cell!r}; there are {listed(cells)}"
+                self._wrong(("devices", n, "cell"), what + did_you_mean(device.cell, cells))
+
+    def _unlike(self, names: Sequence[tuple[Path_, str]]) -> None:
+        """Names become file names, and not every file system tells A from a."""
+        taken: set[str] = set()
+        for path, name in names:
+            if name.lower() in taken:
+                self._wrong(path, f"the name {name!r} is taken; choose another")
+            taken.add(name.lower())
+
+    def _times(self) -> None:
+        scenario = self.scenario
+        if scenario.warmup_s >= scenario.duration_s:
+            self._wrong(("warmup_s",), f"must be less than duration_s ({scenario.duration_s:g})")
+        for name, cell in scenario.cells.items():
+            for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
+                if isinstance(channel, TraceChannel) and not channel.loop:
+                    self._trace_end(("cells", name, way), channel.length_s)
+
+    def _trace_end(self, path: Path_, length_s: float) -> None:
+        if length_s < self.scenario.duration_s:
+            what = (
+                f"the trace ends after {length_s:g} s, and nothing is sent until duration_s "
+                f"({self.scenario.duration_s:g}); 'loop: true' would go on"
+            )
+            self.warnings.append(self.document.problem(path, what))
+
+    def _patience(self) -> None:
+        """Who gives up before the last byte has arrived never gets an answer."""
+        far_s = max((s.backhaul_s for s in self.scenario.servers.values()), default=0.0)
+        for n, device in enumerate(self.scenario.devices):
+            cell = self.scenario.cells.get(device.cell)
+            timeout = device.timeout
+            if timeout is None or cell is None or timeout.since != "sent":
+                continue
+            if timeout.after_s <= cell.latency_s + far_s:
+                what = f"must be more than the one-way latency ({cell.latency_s + far_s:g} s)"
+                self._wrong(("devices", n, "timeout", "after_s"), what)
+
+    def _profiles(self) -> None:
+        for name, cell in self.scenario.cells.items():
+            self._ask(("cells", name, "radio"), self.tables.radio, cell.radio)
+        for n, device in enumerate(self.scenario.devices):
+            self._ask(("devices", n, "hardware"), self.tables.hardware, device.hardware)
+        for m, model in enumerate(self.scenario.models):
+            if self._ask(("models", m), self.tables.model, model) is None:
+                continue
+            for n, device in enumerate(self.scenario.devices):
+                path: Path_ = ("devices", n, "hardware")
+                self._ask(path, self.tables.profile, model, device.hardware)
+            for name, server in self.scenario.servers.items():
+                path = ("servers", name, "hardware")
+                self._ask(path, self.tables.profile, model, server.hardware)
+
+    def _fallbacks(self, spec: Spec) -> None:
+        for n, device in enumerate(self.scenario.devices):
+            if device.timeout is None or device.timeout.then != "local":
+                continue
+            for option in spec.options[device.name]:
+                if option.server and any(d.whole_s is None for d in option.demands):
+                    what = f"{device.hardware} has no time for all of {option.model}"
+                    self._wrong(("devices", n, "timeout", "then"), f"{what}: no way to fall back")
+                    break
+
+    def _policies(self, spec: Spec) -> None:
+        for n, policy in enumerate(self.scenario.policies):
+            path: Path_ = ("policies", n)
+            try:
+                accepts = arguments(policy_class(policy.kind, self.folder))
+                accepts.model_validate(policy.model_extra or {})
+            except ValidationError as error:
+                for at, what in explain(error, accepts, policy.model_extra or {}):
+                    self._wrong((*path, *at), what)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - code of the user's own
+                self._wrong((*path, "kind"), blame(error) + did_you_mean(policy.kind, KINDS))
+            else:
+                self._options_suffice(path, policy, spec)
+
+    def _options_suffice(self, path: Path_, policy: PolicySpec, spec: Spec) -> None:
+        unlike = {(device.hardware, device.cell): device for device in self.scenario.devices}
+        for device in unlike.values():
+            rng = stream(0, "policy", device.name)
+            try:
+                policy.make(self.folder).reset(spec.device_options(device), rng)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - code of the user's own
+                self._wrong(path, blame(error))
+                return
+
+    def _ask(self, path: Path_, table: Callable[..., T], *names: str) -> T | None:
+        """A table, or its mistakes blamed on the part of the scenario that asked for it."""
+        try:
+            return table(*names)
+        except BadInput as error:
+            problems: Sequence[str] = error.problems
+        except OSError as error:
+            problems = [f"{'@'.join(names)!r} cannot be looked up: {error.strerror}"]
+        for problem in problems:
+            self._wrong(path, problem)
+        return None
+
+    def _wrong(self, path: Path_, what: str) -> None:
+        self.problems.append(self.document.problem(path, what))

@@ -1,0 +1,211 @@
+"""Reading a scenario file: overrides, the sweep, and every mistake with its place."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from splitsim.errors import BadInput
+from splitsim.profiles import Tables, shipped
+from splitsim.scenario.checks import Checks
+from splitsim.scenario.document import Document, Path_
+from splitsim.scenario.explain import explain, show
+from splitsim.scenario.schema import MOST, LoadedScenario, Scenario, Spec
+from splitsim.world.traces import Trace, read_trace
+
+NOT_SWEPT = ("name", "seeds", "sweep", "tables")
+
+
+def load_scenario(
+    path: str | Path, overrides: Mapping[str, Any] | Sequence[str] = ()
+) -> LoadedScenario:
+    """Read a scenario file.
+
+    Args:
+        path: the YAML file.
+        overrides: values by dotted path, or texts ``path=value`` as on the command line.
+
+    Raises:
+        BadInput: with a line for every mistake in the file, the overrides, the tables and
+            traces it names.
+    """
+    path = Path(path)
+    document = Document.read(path)
+    if not isinstance(document.data, dict):
+        what = f"must be a mapping of keys to values, not {show(document.data)}"
+        raise BadInput(document.problem((), f"{what}; see 'splitsim schema'"))
+    return _Loader(path, _override(document, overrides)).load()
+
+
+def _override(document: Document, overrides: Mapping[str, Any] | Sequence[str]) -> Document:
+    problems: list[str] = []
+    for mark, dotted, value in _pairs(overrides, problems):
+        try:
+            document = document.with_value(document.find(dotted), value, mark)
+        except LookupError as error:
+            problems.append(f"{mark}: {error.args[0]}")
+    if problems:
+        raise BadInput(*problems)
+    return document
+
+
+def _pairs(
+    overrides: Mapping[str, Any] | Sequence[str], problems: list[str]
+) -> Iterator[tuple[str, str, Any]]:
+    """Place, path and value of every override; those that cannot be read become problems."""
+    if isinstance(overrides, Mapping):
+        yield from (
+            (f"override {path}={value!r}", path, value) for path, value in overrides.items()
+        )
+        return
+    for text in overrides:
+        try:
+            yield _pair(text)
+        except BadInput as error:
+            problems.extend(error.problems)
+
+
+def _pair(text: str) -> tuple[str, str, Any]:
+    mark = f"--set {text}"
+    dotted, equals, value = text.partition("=")
+    if not equals:
+        raise BadInput(f"{mark}: must be PATH=VALUE, such as devices.nano.count=8")
+    return mark, dotted.strip(), Document.parse(value, lambda _: mark).data
+
+
+class _Loader:
+    """Reads the points of a document; mistakes pile up and are raised together."""
+
+    def __init__(self, path: Path, document: Document) -> None:
+        self._path = path
+        self._folder = path.parent.resolve()
+        self._document = document
+        self._problems: dict[str, list[Mapping[str, Any]]] = {}  # and what is swept where it is
+        self._warnings: dict[str, None] = {}
+        self._traces: set[Path] = set()
+        self._read_once = lru_cache(read_trace)
+        self._tables = Tables((shipped(),))
+
+    def load(self) -> LoadedScenario:
+        data = self._document.data
+        self._tables = Tables((*self._own_tables(data), shipped()))
+        sweep = self._sweep(data)
+        points = [self._spec(n, *at) for n, at in enumerate(self._points(sweep))]
+        self._same_policies(points)
+        if self._problems:
+            raise BadInput(*(_told(*found, len(points)) for found in self._problems.items()))
+        return LoadedScenario(
+            path=self._path,
+            text=self._document.text,
+            resolved=data,
+            points=[point for point in points if point is not None],
+            files=sorted(self._tables.used | self._traces),
+            provenance=self._tables.provenance,
+            warnings=list(self._warnings),
+        )
+
+    def _own_tables(self, data: dict[str, Any]) -> Iterator[Path]:
+        named = data.get("tables")
+        for n, name in enumerate(named if isinstance(named, list) else ()):
+            folder = self._folder / str(name)
+            if folder.is_dir():
+                yield folder
+            elif isinstance(name, str):
+                self._wrong(self._document, ("tables", n), f"there is no folder {str(folder)!r}")
+
+    def _sweep(self, data: dict[str, Any]) -> dict[str, tuple[Path_, list[Any]]]:
+        """Path and values by what is swept; axes that cannot be are left out and reported."""
+        sweep = data.get("sweep")
+        axes: dict[str, tuple[Path_, list[Any]]] = {}
+        for dotted, values in sweep.items() if isinstance(sweep, dict) else ():
+            if not isinstance(values, list) or not values:
+                continue  # the schema says so
+            try:
+                axes[dotted] = self._swept_path(dotted, axes), values
+            except LookupError as error:
+                self._wrong(self._document, ("sweep", dotted), str(error.args[0]))
+        count = math.prod(len(values) for _, values in axes.values())
+        if count > MOST:
+            what = f"makes {count:,} points, must be {MOST:,} or less; sweep fewer values"
+            raise BadInput(self._document.problem(("sweep",), what))
+        return axes
+
+    def _swept_path(self, dotted: str, axes: Mapping[str, tuple[Path_, Any]]) -> Path_:
+        path = self._document.find(dotted)
+        if path[0] in NOT_SWEPT or path[-1] == "name":
+            raise LookupError("cannot be swept; make a scenario of its own of each value")
+        for other, (taken, _) in axes.items():
+            short = min(len(path), len(taken))
+            if path[:short] == taken[:short]:
+                raise LookupError(f"is the same as {other}, or a part of it; sweep one of them")
+        return path
+
+    def _points(
+        self, sweep: Mapping[str, tuple[Path_, list[Any]]]
+    ) -> Iterator[tuple[dict[str, Any], Document]]:
+        """The product of the sweep, each point with its own document."""
+        for values in itertools.product(*(values for _, values in sweep.values())):
+            document = self._document
+            for (dotted, (path, _)), value in zip(sweep.items(), values, strict=True):
+                mark = self._document.where(("sweep", dotted))
+                document = document.with_value(path, value, mark)
+            yield dict(zip(sweep, values, strict=True)), document
+
+    def _spec(self, point: int, swept: Mapping[str, Any], document: Document) -> Spec | None:
+        try:
+            scenario = Scenario.model_validate(
+                document.data, context={"read_trace": self._read_trace}
+            )
+        except ValidationError as error:
+            for path, what in explain(error, Scenario, document.data):
+                self._wrong(document, path, what, swept)
+            return None
+        checks = Checks(scenario, document, self._tables, self._folder)
+        spec = checks.spec(point, swept)
+        for problem in dict.fromkeys(checks.problems):
+            self._problems.setdefault(problem, []).append(swept)
+        self._warnings.update(dict.fromkeys(checks.warnings))
+        return spec
+
+    def _same_policies(self, points: Sequence[Spec | None]) -> None:
+        """Results are by point and policy."""
+        names = {tuple(p.name for p in at.scenario.policies) for at in points if at is not None}
+        if len(names) > 1:
+            what = "the policies must have the same names at all points of the sweep"
+            self._wrong(self._document, ("sweep",), what)
+
+    def _read_trace(self, file: str, **how: Any) -> Trace:
+        """Relative to the scenario file; a bare name is also looked up among ours."""
+        paths = [self._folder / file]
+        if "/" not in file:
+            paths += [folder / "channels" / file for folder in self._tables.folders]
+        path = next((path for path in paths if _is_there(path)), paths[0])
+        self._traces.add(path)
+        return self._read_once(path, **how)
+
+    def _wrong(
+        self, document: Document, path: Path_, what: str, swept: Mapping[str, Any] | None = None
+    ) -> None:
+        self._problems.setdefault(document.problem(path, what), []).append(swept or {})
+
+
+def _told(problem: str, found: Sequence[Mapping[str, Any]], points: int) -> str:
+    """A problem that only some points of a sweep have says which."""
+    if len(found) == points:
+        return problem
+    first, *others = found
+    common = [f"{k} is {show(v)}" for k, v in first.items() if all(o.get(k) == v for o in others)]
+    return f"{problem} (where {', '.join(common)})" if common else problem
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, or with a null byte: said when it is read
+        return False

@@ -1,0 +1,110 @@
+"""What a scenario file may say, and what is left of it once it is read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from splitsim.component import Component, Count, Name, NonNegative, Positive
+from splitsim.policies.base import Policy
+from splitsim.policies.kinds import policy_class
+from splitsim.profiles import Hardware
+from splitsim.system.cell import CellSpec
+from splitsim.system.device import DeviceSpec
+from splitsim.system.server import ServerSpec
+from splitsim.task import Option, Options, Radio
+
+MOST = 10_000  # points, and seeds: parts are numbered with four digits
+
+
+class PolicySpec(Component):
+    """A policy: its name, its kind, and the parameters of its class."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Name
+    kind: str
+
+    def make(self, folder: Path) -> Policy:
+        """A fresh instance."""
+        return policy_class(self.kind, folder)(**(self.model_extra or {}))
+
+
+class Scenario(Component):
+    """A scenario file, at one point of its sweep.
+
+    Arrivals stop at ``duration_s``; then the system drains for at most ``drain_s``. Tasks
+    created before ``warmup_s`` are simulated and kept, but not summarised. ``seeds`` is the
+    number of replications. ``tables`` are folders of your own laid out like ``traces/``.
+    """
+
+    name: Name
+    duration_s: Positive
+    warmup_s: NonNegative = 0.0
+    drain_s: NonNegative = 60.0
+    seeds: Annotated[Count, Field(le=MOST)] = 1
+    models: Annotated[Sequence[str], Field(min_length=1)]
+    tables: Sequence[str] = ()
+    devices: Annotated[Sequence[DeviceSpec], Field(min_length=1)]
+    cells: Annotated[Mapping[Name, CellSpec], Field(min_length=1)]
+    servers: Mapping[Name, ServerSpec] = {}
+    policies: Annotated[Sequence[PolicySpec], Field(min_length=1)]
+    sweep: Mapping[str, Annotated[Sequence[Any], Field(min_length=1)]] = {}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One point of a scenario with all that was loaded for it; what a simulation needs."""
+
+    point: int
+    swept: Mapping[str, Any]
+    scenario: Scenario
+    folder: Path
+    options: Mapping[str, Sequence[Option]]  # by group of devices
+    hardware: Mapping[str, Hardware]  # by group of devices
+    radios: Mapping[str, Radio]  # by cell
+
+    def device_options(self, device: DeviceSpec) -> Options:
+        """What the devices of a group can choose among."""
+        cell = self.scenario.cells[device.cell]
+        servers = self.scenario.servers
+        return Options(
+            self.options[device.name],
+            servers=tuple(servers),
+            latency_s=cell.latency_s,
+            backhaul_s=[server.backhaul_s for server in servers.values()],
+            compute_w=self.hardware[device.name].compute_w,
+            radio=self.radios[device.cell],
+        )
+
+
+@dataclass(frozen=True)
+class LoadedScenario:
+    """A scenario file, read and checked: its points, and the files they rest on."""
+
+    path: Path
+    text: str
+    resolved: Mapping[str, Any]  # the file's data after overrides
+    points: Sequence[Spec]
+    files: Sequence[Path]
+    provenance: Sequence[Mapping[str, Any]]  # by table: what its times rest on
+    warnings: Sequence[str]
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return self.points[0].scenario.name
+
+    @property
+    def policies(self) -> Sequence[str]:
+        """The names of the policies."""
+        return [policy.name for policy in self.points[0].scenario.policies]
+
+    @property
+    def seeds(self) -> range:
+        """The replications."""
+        return range(self.points[0].scenario.seeds)
