@@ -916,14 +916,10 @@ instance = Good()
             ["s.yaml:31:21: policies.fastest.kind: unknown kind 'fastst'; there are local"],
         ),
         ("nolab:Good", "", ["cannot import 'nolab': No module named 'nolab'"]),
-        ("lab:Nothing", "", ["'lab:Nothing' is no class with a method choose(view)"]),
-        ("lab:instance", "", ["'lab:instance' is no class with a method choose(view)"]),
-        ("lab:NoChoose", "", ["'lab:NoChoose' is no class with a method choose(view)"]),
-        (
-            "lab:NoReset",
-            "",
-            ["policies.fastest: AttributeError: 'NoReset' object has no attribute 're"],
-        ),
+        ("lab:Nothing", "", ["policies.fastest.kind: 'lab' has no class 'Nothing'"]),
+        ("lab:instance", "", ["policies.fastest.kind: 'lab' has no class 'instance'"]),
+        ("lab:NoChoose", "", ["class 'lab:NoChoose' has no method choose; see"]),
+        ("lab:NoReset", "", ["class 'lab:NoReset' has no method reset; see"]),
         (":Good", "", ["s.yaml:31:21: policies.fastest.kind: "]),
         ("..lab:Good", "", ["s.yaml:31:21: policies.fastest.kind: "]),
         ("broken:Good", "", ["policies.fastest.kind: SyntaxError: "]),
@@ -965,3 +961,17 @@ def test_a_good_policy_of_ones_own_is_fine(told, monkeypatch):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.delitem(sys.modules, "lab", raising=False)
     assert told(edited(("kind: fastest", 'kind: "lab:Typed", a: 1, b: 3'))) == (0, [])
+
+
+def test_a_module_of_the_same_name_in_another_folder_is_another(tmp_path):
+    """Two scenarios in one session, each with a lab of its own."""
+    from splitsim.policies.kinds import policy_class
+
+    for n in (1, 2):
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        (folder / "samelab.py").write_text(
+            f"class Mine:\n    n = {n}\n    reset = choose = lambda *_: 0\n"
+        )
+    found = [policy_class("samelab:Mine", tmp_path / str(n)).n for n in (1, 2, 1)]
+    assert found == [1, 2, 1]
