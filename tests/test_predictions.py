@@ -11,7 +11,7 @@ from building import Board, Net, Waves, build
 
 from splitsim import check_policy, load_scenario, simulate
 from splitsim.policies.fixed import Local, Offload, Random, Split
-from splitsim.policies.predictive import Fastest, estimate
+from splitsim.policies.predictive import Predictive, estimate
 from splitsim.task import Options, View
 
 ROOT = Path(__file__).parent.parent
@@ -131,7 +131,7 @@ def test_weights_and_models_of_a_predictive_policy(tmp_path):
 
 @pytest.mark.parametrize(
     "policy",
-    [Local("large"), Offload("small"), Split("large", "middle", "cloud"), Random(), Fastest()],
+    [Local("large"), Offload("small"), Split("large", "middle", "cloud"), Random(), Predictive()],
     ids=lambda policy: type(policy).__name__,
 )
 def test_our_policies_pass_the_check_that_users_run(policy):

@@ -15,11 +15,11 @@ class Local:
         self._model = model
         self._index = 0
 
-    def reset(self, options: Options, rng: np.random.Generator) -> None:  # noqa: ARG002
+    def reset(self, options: Options, rng: np.random.Generator) -> None:
         """Find the option."""
         self._index = options.local(self._model)
 
-    def choose(self, view: View) -> int:  # noqa: ARG002
+    def choose(self, view: View) -> int:
         """Always the same."""
         return self._index
 
@@ -33,11 +33,11 @@ class Split:
         self._server = server
         self._index = 0
 
-    def reset(self, options: Options, rng: np.random.Generator) -> None:  # noqa: ARG002
+    def reset(self, options: Options, rng: np.random.Generator) -> None:
         """Find the option."""
         self._index = options.find(self._model, self._cut, self._server)
 
-    def choose(self, view: View) -> int:  # noqa: ARG002
+    def choose(self, view: View) -> int:
         """Always the same."""
         return self._index
 
@@ -56,6 +56,6 @@ class Random:
         """Prepare the draws."""
         self._draws = endless(lambda size: rng.integers(len(options), size=size))
 
-    def choose(self, view: View) -> int:  # noqa: ARG002
+    def choose(self, view: View) -> int:
         """The next draw."""
         return int(next(self._draws))

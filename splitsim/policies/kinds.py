@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from splitsim.policies.base import Policy
 from splitsim.policies.fixed import Local, Offload, Random, Split
-from splitsim.policies.predictive import Fastest, Frugal
+from splitsim.policies.predictive import Frugal, Predictive
 
 KINDS: dict[str, type[Policy]] = {
     "local": Local,
     "offload": Offload,
     "split": Split,
     "random": Random,
-    "fastest": Fastest,
+    "fastest": Predictive,
     "frugal": Frugal,
 }
 

@@ -78,6 +78,8 @@ def _joules(view: View, outlook: np.ndarray) -> np.ndarray:
 class Predictive:
     """Takes the option with the least weighted sum of predicted latency and energy.
 
+    With its default weights it is the policy ``fastest``.
+
     Args:
         latency_weight: cost of a second.
         energy_weight: cost of a joule.
@@ -88,8 +90,8 @@ class Predictive:
 
     def __init__(
         self,
-        latency_weight: float,
-        energy_weight: float,
+        latency_weight: float = 1.0,
+        energy_weight: float = 0.0,
         initial_rate_bps: float = 5e6,
         forget_after_s: float = 5.0,
         models: Sequence[str] | None = None,
@@ -107,7 +109,7 @@ class Predictive:
         self._models = models
         self._barred: np.ndarray | None = None
 
-    def reset(self, options: Options, rng: np.random.Generator) -> None:  # noqa: ARG002
+    def reset(self, options: Options, rng: np.random.Generator) -> None:
         """Bar the options of other models."""
         unknown = sorted(set(self._models or ()) - set(options.models))
         if unknown:
@@ -128,20 +130,6 @@ class Predictive:
         if self._barred is not None:
             cost = cost + self._barred
         return int(cost.argmin())
-
-
-class Fastest(Predictive):
-    """The least predicted latency, unless the weights say otherwise."""
-
-    def __init__(
-        self,
-        latency_weight: float = 1.0,
-        energy_weight: float = 0.0,
-        initial_rate_bps: float = 5e6,
-        forget_after_s: float = 5.0,
-        models: Sequence[str] | None = None,
-    ) -> None:
-        super().__init__(latency_weight, energy_weight, initial_rate_bps, forget_after_s, models)
 
 
 class Frugal(Predictive):

@@ -25,7 +25,7 @@ class ConstantChannel(Component):
     kind: Literal["constant"]
     rate_bps: Curve
 
-    def steps(self, streams: Streams) -> Steps:  # noqa: ARG002 - nothing is drawn
+    def steps(self, streams: Streams) -> Steps:
         """The rate over time in bit/s."""
         return self.rate_bps.steps()
 
@@ -105,7 +105,7 @@ class TraceChannel(Component):
         """Seconds until the recording is over."""
         return self._trace.period_s - self.offset_s
 
-    def steps(self, streams: Streams) -> Steps:  # noqa: ARG002 - nothing is drawn
+    def steps(self, streams: Streams) -> Steps:
         """The rate over time in bit/s."""
         trace = self._trace
         starts, rates = trace.starts_s, self.scale * trace.rates_bps

@@ -19,7 +19,7 @@ class ConstantService(Component):
 
     kind: Literal["constant"] = "constant"
 
-    def factors(self, rng: np.random.Generator) -> Iterator[float]:  # noqa: ARG002
+    def factors(self, rng: np.random.Generator) -> Iterator[float]:
         """Factors, task after task."""
         return itertools.repeat(1.0)
 
