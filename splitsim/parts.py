@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"p(\d{4})-(.+)-s(\d{4})\.parquet")
 SEAL = b"PAR1"  # how a Parquet file ends
+BATCH = 1024  # rows
 TABLES = {"devices": DeviceRow, "servers": ServerRow, "tasks": Record}  # tasks last: they seal
 
 
@@ -72,23 +73,30 @@ def write_rows(path: Path, row: type[Any], rows: Sequence[Any]) -> None:
     import pyarrow.parquet as pq
 
     schema = _schema(row)
-    # All columns at once: one look at each row instead of one per cell.
-    columns = (
-        zip(*map(attrgetter(*schema.names), rows), strict=True) if rows else [()] * len(schema)
-    )
-    arrays = [pa.array(column, f.type) for column, f in zip(columns, schema, strict=True)]
+    table = pa.Table.from_batches(_batches(schema, rows), schema)
     texts = [f.name for f in schema if pa.types.is_string(f.type)]
     floats = {f.name: "BYTE_STREAM_SPLIT" for f in schema if pa.types.is_floating(f.type)}
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole(path) as partial:
         pq.write_table(
-            pa.Table.from_arrays(arrays, schema=schema),
+            table,
             partial,
             compression="zstd",
             compression_level=3,
             use_dictionary=texts,
             column_encoding=floats,
         )
+
+
+def _batches(schema: pa.Schema, rows: Sequence[Any]) -> Iterator[pa.RecordBatch]:
+    """Rows as columns, a batch that fits into a processor's cache at a time."""
+    import pyarrow as pa
+
+    values = attrgetter(*schema.names)
+    for first in range(0, len(rows), BATCH):
+        columns = zip(*map(values, rows[first : first + BATCH]), strict=True)
+        arrays = [pa.array(column, f.type) for column, f in zip(columns, schema, strict=True)]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 @contextmanager

@@ -25,7 +25,9 @@ class Shannon(Component):
     def bps_hz(self, snr: np.ndarray) -> np.ndarray:
         """Spectral efficiency for an array of linear SNRs, same shape."""
         cap = math.inf if self.cap_bps_hz is None else self.cap_bps_hz
-        rate: np.ndarray = np.minimum(self.efficiency * np.log2(1 + snr), cap)
+        rate: np.ndarray = np.log1p(snr)
+        rate *= self.efficiency / math.log(2)
+        np.minimum(rate, cap, out=rate)
         return rate
 
 
