@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 import time
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from splitsim.folder import note_run, prepare
@@ -142,13 +144,14 @@ class _Bench:
 _bench: list[_Bench] = []  # of a worker process; a pool's initialiser has no other place for it
 
 
-def _open_worker(bench: _Bench) -> None:
+def _open_worker(luggage: Path, board: _Board) -> None:
     """Prepare a worker: Ctrl-C is the parent's business, and no worker outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-    _bench.append(bench)
+    specs, folder, names = pickle.loads(luggage.read_bytes())  # noqa: S301 - our own
+    _bench.append(_Bench(specs, folder, names, board))
 
 
 def _leave_with(parent: Any) -> None:
@@ -245,7 +248,17 @@ class _Runner:
     def _in_pool(self, jobs: int, parts: list[int]) -> None:
         """Have parts made by processes; those that are finished leave the list."""
         context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, context, _open_worker, (self._bench,)) as pool:
+        # Through a file: a child that dies before it has read all that its parent writes into
+        # a pipe would leave the parent waiting for ever.
+        with TemporaryDirectory(prefix="splitsim-") as name:
+            luggage, bench = Path(name) / "bench.pickle", self._bench
+            luggage.write_bytes(pickle.dumps((bench.specs, bench.folder, bench.names)))
+            self._serve(
+                ProcessPoolExecutor(jobs, context, _open_worker, (luggage, self._board)), parts
+            )
+
+    def _serve(self, processes: ProcessPoolExecutor, parts: list[int]) -> None:
+        with processes as pool:
             try:
                 with _interrupts_wait():
                     waiting = {pool.submit(_make, n): n for n in parts}

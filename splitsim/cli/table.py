@@ -55,7 +55,7 @@ def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
     """What must be known to read the table."""
     found = [
         f"{_name(row, swept)}: {what} was offered {row[load]:.2f} times the work it can do; "
-        "its queue grows as long as tasks come, and the averages with it"
+        "unless tasks give up, its queue and the averages grow as long as tasks come"
         for row in rows
         for load, what in LOADS.items()
         if row[load] > 1
