@@ -253,9 +253,8 @@ class _Runner:
         with TemporaryDirectory(prefix="splitsim-") as name:
             luggage, bench = Path(name) / "bench.pickle", self._bench
             luggage.write_bytes(pickle.dumps((bench.specs, bench.folder, bench.names)))
-            self._serve(
-                ProcessPoolExecutor(jobs, context, _open_worker, (luggage, self._board)), parts
-            )
+            opening = (luggage, self._board)
+            self._serve(ProcessPoolExecutor(jobs, context, _open_worker, opening), parts)
 
     def _serve(self, processes: ProcessPoolExecutor, parts: list[int]) -> None:
         with processes as pool:

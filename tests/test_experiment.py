@@ -406,13 +406,22 @@ def test_without_a_folder_a_new_one_is_made_each_time(folder, tmp_path, monkeypa
     assert all(made.parent == Path("results") / "built" for made in folders)
 
 
-def test_a_script_without_a_guard_is_told_so(folder, tmp_path):
+@pytest.mark.parametrize("trace", [False, True], ids=["small", "more-than-a-pipe-holds"])
+def test_a_script_without_a_guard_is_told_so(folder, tmp_path, trace):
+    uplink = {"kind": "trace", "file": "synthetic-lte-uplink.up"}
+    change = {"cells.cell.uplink": uplink} if trace else {}
     (tmp_path / "script.py").write_text(
         "import splitsim\n"
-        f"splitsim.run(splitsim.load_scenario({str(folder / 'scenario.yaml')!r}), jobs=2)\n"
+        f"path = {str(folder / 'scenario.yaml')!r}\n"
+        f"splitsim.run(splitsim.load_scenario(path, {change!r}), jobs=2)\n"
     )
     done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, check=False, capture_output=True, text=True
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 1
     why = "no process could be started; in a script, call run() below \"if __name__ == '__main__'"
