@@ -3,8 +3,7 @@
 Both serve the same arrivals: 50 devices at 2 tasks/s. splitsim does all it does in earnest:
 Clarke fading generated in the run (5 Hz Doppler, 32 samples per period), the policy ``fastest``
 over 30 options, noise-free service, energy, rows kept and written to Parquet. The textbook
-pipeline has three ``simpy.Resource`` per task, constant times for them and for the network,
-and keeps nothing.
+pipeline has three ``simpy.Resource`` per task, constant times, and keeps nothing.
 
 The two alternate; the medians' ratio of tasks per second is the figure to quote, for it holds
 whatever else the machine is doing. Usage: python analysis/benchmark.py [--repeats 5]
@@ -131,7 +130,6 @@ def _task(env: simpy.Environment, stages: Any) -> Generator[simpy.Event, Any, No
         with resource.request() as request:
             yield request
             yield env.timeout(seconds)
-    yield env.timeout(0.038)
 
 
 if __name__ == "__main__":

@@ -175,8 +175,10 @@ def test_the_same_seed_gives_the_same_rows_and_another_does_not(path, policy):
     assert len(first.tasks) == len(again.tasks)
     assert all(map(same, first.tasks, again.tasks))
     other = simulate(spec_of(path, 10.0), policy, 1)
-    created = [row.created_s for row in first.tasks[: len(other.tasks)]]
-    assert created != [row.created_s for row in other.tasks] or "closed" in path.stem
+    if (path.stem, policy) == ("closed-loop-camera", "local"):
+        return  # a closed loop on the device alone, without noise: nothing is left to chance
+    lives = [[(row.created_s, row.left_s) for row in part.tasks[:20]] for part in (first, other)]
+    assert lives[0] != lives[1]
 
 
 @every_part

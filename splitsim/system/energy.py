@@ -17,8 +17,6 @@ class RadioMeter:
 
     def __init__(self, radio: Radio) -> None:
         self._radio = radio
-        self._a_up, self._a_down = radio.a_up_j_per_bit, radio.a_down_j_per_bit
-        self._b_w = radio.b_w
         self._active_s: list[tuple[float, float]] = []
         self._records: list[Record] = []
         self.joules = 0.0
@@ -28,14 +26,14 @@ class RadioMeter:
         airtime_s, bits = transfer.airtime_s, transfer.sent_bits
         record.airtime_s = airtime_s
         record.sent_bytes = bits / 8
-        record.tx_j = joules = self._a_up * bits + self._b_w * airtime_s
+        record.tx_j = joules = self._radio.send_j(bits, airtime_s)
         self._active(record, transfer.start_s, airtime_s, joules)
 
     def received(self, record: Record, transfer: Transfer) -> None:
         """Charge a transfer on the downlink."""
         airtime_s, bits = transfer.airtime_s, transfer.sent_bits
         record.received_bytes = bits / 8
-        record.rx_j = joules = self._a_down * bits + self._b_w * airtime_s
+        record.rx_j = joules = self._radio.receive_j(bits, airtime_s)
         self._active(record, transfer.start_s, airtime_s, joules)
 
     def settle(self, until_s: float) -> None:
