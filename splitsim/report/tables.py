@@ -93,7 +93,8 @@ def overloads(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> list[s
     """A sentence for everything that was offered more work than it can do."""
     return [
         f"{_who(row, swept)}: the busiest {what} was offered more work than it can do "
-        f"({row[load]:.2f} times as much); unless tasks give up, averages depend on how long the simulation runs."
+        f"({row[load]:.2f} times as much); unless tasks give up, averages depend on how long "
+        "the simulation runs."
         for row in rows
         for load, what in LOADS.items()
         if row[load] > 1
