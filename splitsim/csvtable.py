@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from splitsim.errors import BadInput
+from splitsim.uncertainty import Cells
 
 EXCESS = "more values than columns"
-
-Cells = tuple[float | None, ...]
 
 
 def reason(error: Exception) -> str:
@@ -80,26 +79,40 @@ class Table:
         elif count is not None and len(self.rows) != count:
             self.problems.append(f"{self.path}: has {len(self.rows)} cuts, its model has {count}")
 
-    def number(self, row: dict[str, str], key: str) -> float:
-        """A finite number >= 0."""
+    def number(self, row: dict[str, str], key: str, least: float = 0.0) -> float:
+        """A finite number >= ``least``."""
         try:
             value = float(row.get(key, ""))
         except ValueError:
             value = math.nan
-        if not 0 <= value < math.inf:
-            self.wrong(row, key, "must be a number, 0 or more")
+        if not least <= value < math.inf:
+            self.wrong(row, key, f"must be a number, {least:g} or more")
         return value
+
+    def numbers(self, row: dict[str, str], key: str) -> tuple[float, ...]:
+        """Numbers >= 0 with blanks between them, one or more."""
+        try:
+            values = tuple(map(float, row.get(key, "").split()))
+        except ValueError:
+            values = ()
+        if not values or not all(0 <= value < math.inf for value in values):
+            self.wrong(row, key, "must be numbers, 0 or more, with blanks between them")
+        return values
 
     def cells(self, key: str) -> Cells:
         """A column of numbers, None where empty."""
         return tuple(self.number(row, key) if row.get(key) else None for row in self.rows)
 
-    def bases(self, key: str, times: Cells, bases: Sequence[str]) -> tuple[str, ...]:
-        """A column that says what the times rest on."""
-        for row, time in zip(self.rows, times, strict=True):
-            if time is not None and row.get(key) not in bases:
-                self.wrong(row, key, f"must be one of {', '.join(bases)}")
-        return tuple(row.get(key, "") for row in self.rows)
+    def one_of(self, row: dict[str, str], key: str, words: Sequence[str]) -> str:
+        """One of some words; the first if it is none of them."""
+        if row.get(key) not in words:
+            self.wrong(row, key, f"must be one of {', '.join(words)}")
+            return words[0]
+        return row[key]
+
+    def factor(self, row: dict[str, str], key: str, usual: float) -> float:
+        """A factor >= 1; the usual one where there is none."""
+        return usual if not row.get(key) else self.number(row, key, least=1.0)
 
     def wrong(self, row: dict[str, str], key: str, what: str) -> None:
         """Note a mistake in a cell."""

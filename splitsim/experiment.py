@@ -19,10 +19,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from splitsim.folder import note_run, prepare
+from splitsim.folder import failure_note, note_run, prepare
 from splitsim.parts import PartName, write_part
 from splitsim.results import Results
-from splitsim.scenario import LoadedScenario, Spec
+from splitsim.scenario import LoadedScenario
 from splitsim.scenario.explain import blame
 from splitsim.simulation import simulate
 
@@ -47,6 +47,7 @@ def run(
     *,
     jobs: int | None = None,
     resume: bool = False,
+    table_uncertainty: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Results:
     """Simulate every part of a scenario that is not there yet, and summarise.
@@ -56,19 +57,22 @@ def run(
         out: the results folder; by default a new one under ``results/<name>/``.
         jobs: processes; by default as many as there are processors.
         resume: go on in a folder that an earlier run of the same scenario left.
+        table_uncertainty: simulate everything again under so many shifts of the tables, in
+            ``shifts/`` of the folder; by default as many as an earlier run asked for.
         progress: told how far it is, a few times a second.
 
     Returns:
         The results. Parts that failed are missing; ``failed/`` in the folder says why.
 
     Raises:
-        BadInput: the folder cannot be used.
+        BadInput: the folder cannot be used, or so many shifts cannot be made.
         KeyboardInterrupt: interrupted; finished parts are kept.
         RuntimeError: no processes can be started.
     """
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         raise RuntimeError(f"a process that run() starts would call it again; {GUARD}")
-    return simulate_missing(scenario, prepare(scenario, out, resume=resume), jobs, progress)
+    folder = prepare(scenario, out, resume=resume, table_uncertainty=table_uncertainty)
+    return simulate_missing(scenario, folder, jobs, progress)
 
 
 def simulate_missing(
@@ -79,7 +83,8 @@ def simulate_missing(
 ) -> Results:
     """What ``run`` does once the folder is prepared."""
     names = [
-        PartName(spec.point, policy, seed)
+        PartName(spec.point, policy, seed, shift)
+        for shift in range(Results(folder).shifts + 1)
         for spec in scenario.points
         for policy in scenario.policies
         for seed in scenario.seeds
@@ -114,7 +119,7 @@ class _Board:
 class _Bench:
     """Where parts are made: what a process needs for it."""
 
-    specs: Sequence[Spec]
+    scenario: LoadedScenario
     folder: Path
     names: Sequence[PartName]
     board: _Board
@@ -130,14 +135,15 @@ class _Bench:
                 raise _Stopped
 
         try:
-            part = simulate(self.specs[name.point], name.policy, name.seed, progress)
+            spec = self.scenario.spec(name.point, name.shift)
+            part = simulate(spec, name.policy, name.seed, progress)
             write_part(self.folder, name, part)
         except _Stopped:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the other parts go on
             why = f"{blame(error)}\n\n{traceback.format_exc()}"
             return time.perf_counter() - started, why
-        progress(self.specs[name.point].scenario.duration_s, len(part.tasks))
+        progress(spec.scenario.duration_s, len(part.tasks))
         return time.perf_counter() - started, None
 
 
@@ -150,8 +156,8 @@ def _open_worker(luggage: Path, board: _Board) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-    specs, folder, names = pickle.loads(luggage.read_bytes())  # noqa: S301 - our own
-    _bench.append(_Bench(specs, folder, names, board))
+    scenario, folder, names = pickle.loads(luggage.read_bytes())  # noqa: S301 - our own
+    _bench.append(_Bench(scenario, folder, names, board))
 
 
 def _leave_with(parent: Any) -> None:
@@ -192,7 +198,7 @@ class _Runner:
         self._parts = parts
         self._progress = progress
         self._board = _Board(len(missing))
-        self._bench = _Bench(scenario.points, folder, missing, self._board)
+        self._bench = _Bench(scenario, folder, missing, self._board)
         self._to_simulate_s = sum(scenario.points[n.point].scenario.duration_s for n in missing)
         self._done = 0
         self._walls: dict[str, float] = {}
@@ -252,7 +258,7 @@ class _Runner:
         # a pipe would leave the parent waiting for ever.
         with TemporaryDirectory(prefix="splitsim-") as name:
             luggage, bench = Path(name) / "bench.pickle", self._bench
-            luggage.write_bytes(pickle.dumps((bench.specs, bench.folder, bench.names)))
+            luggage.write_bytes(pickle.dumps((bench.scenario, bench.folder, bench.names)))
             opening = (luggage, self._board)
             self._serve(ProcessPoolExecutor(jobs, context, _open_worker, opening), parts)
 
@@ -281,9 +287,9 @@ class _Runner:
         name = str(self._missing[n])
         self._walls[name] = wall_s
         self._done += 1
-        note = self._folder / "failed" / f"{name}.txt"
+        note = failure_note(self._folder, self._missing[n])
         if failure is not None:
-            note.parent.mkdir(exist_ok=True)
+            note.parent.mkdir(parents=True, exist_ok=True)
             note.write_text(failure, encoding="utf-8")
         else:
             note.unlink(missing_ok=True)

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from splitsim.errors import BadInput
-from splitsim.parts import whole, write_rows
+from splitsim.parts import SHIFTS, PartName, home, whole, write_rows
 from splitsim.results import Results
 from splitsim.scenario import LoadedScenario, Spec
 from splitsim.scenario.document import dump, listed
+from splitsim.scenario.schema import MOST
 from splitsim.simulation import channel
 
+FAILED = "failed"
 TIMELINE_S = 60.0  # length of the report's time line
 TIMELINE_STEP_S = 0.1
 LIBRARIES = ("splitsim", "numpy", "scipy", "simpy", "pyarrow", "pandas", "plotly", "pydantic")
@@ -38,12 +40,39 @@ class ChannelRow:
 
 def failures(folder: Path) -> dict[str, str]:
     """The parts that failed, and why: the first lines of their notes."""
-    notes = sorted((folder / "failed").glob("*.txt"))
-    return {note.stem: note.read_text(encoding="utf-8").partition("\n")[0] for note in notes}
+    notes = [
+        *sorted((folder / FAILED).glob("*.txt")),
+        *sorted((folder / SHIFTS).glob(f"*/{FAILED}/*.txt")),
+    ]
+    return {_part_of(note, folder): _first_line(note) for note in notes}
 
 
-def prepare(scenario: LoadedScenario, out: str | Path | None, *, resume: bool) -> Path:
-    """Make the results folder, with everything in it that is known before the first part."""
+def failure_note(folder: Path, name: PartName) -> Path:
+    """Where it stands why a part failed."""
+    return home(folder, name.shift) / FAILED / f"{name.stem}.txt"
+
+
+def _part_of(note: Path, folder: Path) -> str:
+    """A part's name, from where its note stands."""
+    return (note.relative_to(folder).parent.parent / note.stem).as_posix()
+
+
+def _first_line(path: Path) -> str:
+    return path.read_text(encoding="utf-8").partition("\n")[0]
+
+
+def prepare(
+    scenario: LoadedScenario,
+    out: str | Path | None,
+    *,
+    resume: bool,
+    table_uncertainty: int | None = None,
+) -> Path:
+    """Make the results folder, with everything in it that is known before the first part.
+
+    Without ``table_uncertainty`` a folder keeps the shifts it has, and none is taken away.
+    """
+    shifts = _shifts(table_uncertainty)
     folder = Path(out) if out is not None else _new_folder(Path("results") / scenario.name)
     try:
         if folder.exists() and not folder.is_dir():
@@ -52,10 +81,26 @@ def prepare(scenario: LoadedScenario, out: str | Path | None, *, resume: bool) -
         if any(folder.iterdir()):
             _check_occupied(scenario, folder, resume=resume)
         _open_folder(scenario, folder)
+        _ask_for_shifts(folder, shifts)
     except OSError as error:
         why = f"{error.strerror or error}; give another --out"
         raise BadInput(f"{folder}: cannot be used as a results folder: {why}") from error
     return folder
+
+
+def _shifts(wanted: int | None) -> int:
+    if wanted is None:
+        return 0
+    if isinstance(wanted, bool) or not isinstance(wanted, int) or not 1 <= wanted < MOST:
+        what = f"must be a whole number from 1 to {MOST - 1:,}, not {wanted!r}"
+        raise BadInput(f"table_uncertainty: {what}")
+    return wanted
+
+
+def _ask_for_shifts(folder: Path, shifts: int) -> None:
+    manifest = dict(Results(folder).manifest)
+    if shifts > manifest.get("shifts", 0):
+        _write(folder / "manifest.json", _json(manifest | {"shifts": shifts}))
 
 
 def _new_folder(parent: Path) -> Path:
@@ -123,6 +168,7 @@ def _manifest(scenario: LoadedScenario) -> dict[str, Any]:
         "scenario": scenario.name,
         "scenario_sha256": _scenario_hash(scenario),
         "parts": len(scenario.points) * len(scenario.policies) * len(scenario.seeds),
+        "shifts": 0,
         "policies": list(scenario.policies),
         "seeds": len(scenario.seeds),
         "points": [
@@ -134,7 +180,7 @@ def _manifest(scenario: LoadedScenario) -> dict[str, Any]:
             for spec in scenario.points
         ],
         "files": _file_hashes(scenario),
-        "provenance": list(scenario.provenance),
+        "provenance": list(scenario.tables.provenance),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "libraries": {name: version(name) for name in LIBRARIES},

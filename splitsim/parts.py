@@ -22,18 +22,31 @@ if TYPE_CHECKING:
 NAME = re.compile(r"p(\d{4})-(.+)-s(\d{4})\.parquet")
 SEAL = b"PAR1"  # how a Parquet file ends
 BATCH = 1024  # rows
+SHIFTS = "shifts"
 TABLES = {"devices": DeviceRow, "servers": ServerRow, "tasks": Record}  # tasks last: they seal
+
+
+def home(folder: Path, shift: int = 0) -> Path:
+    """Where the parts of a shift of the tables stand; without one, the results folder itself."""
+    return folder / SHIFTS / f"{shift:04d}" if shift else folder
 
 
 @dataclass(frozen=True, order=True)
 class PartName:
-    """Which part: a point, a policy and a seed."""
+    """Which part: a point, a policy, a seed and a shift of the tables (0: none)."""
 
     point: int
     policy: str
     seed: int
+    shift: int = 0
 
     def __str__(self) -> str:
+        """As its files are called, with the folder of its shift."""
+        return (home(Path(), self.shift) / self.stem).as_posix()
+
+    @property
+    def stem(self) -> str:
+        """What its files are called, whatever their table."""
         return f"p{self.point:04d}-{self.policy}-s{self.seed:04d}"
 
     def is_whole(self, folder: Path) -> bool:
@@ -42,7 +55,7 @@ class PartName:
 
     def path(self, folder: Path, table: str) -> Path:
         """Where one of its tables stands."""
-        return folder / table / f"{self}.parquet"
+        return home(folder, self.shift) / table / f"{self.stem}.parquet"
 
     def read(
         self, folder: Path, table: str, columns: Sequence[str] | None = None
@@ -54,10 +67,11 @@ class PartName:
         return {name: read[name].to_numpy() for name in read.column_names}
 
 
-def parts_in(folder: Path) -> list[PartName]:
-    """The whole parts of a results folder, in order."""
-    found = (NAME.fullmatch(path.name) for path in (folder / "tasks").glob("*.parquet"))
-    names = sorted(PartName(int(m[1]), m[2], int(m[3])) for m in found if m)
+def parts_in(folder: Path, shift: int = 0) -> list[PartName]:
+    """The whole parts of a results folder, or of one of its shifts, in order."""
+    paths = (home(folder, shift) / "tasks").glob("*.parquet")
+    found = (NAME.fullmatch(path.name) for path in paths)
+    names = sorted(PartName(int(m[1]), m[2], int(m[3]), shift) for m in found if m)
     return [name for name in names if name.is_whole(folder)]
 
 

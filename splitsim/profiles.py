@@ -1,21 +1,30 @@
-"""Tables of models, profiles, hardware and radios, read strictly, and the options they give."""
+"""Tables of models, profiles, hardware, radios and fits, read strictly."""
 
 from __future__ import annotations
 
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from splitsim.csvtable import Cells, Table, reason
+from splitsim.csvtable import Table, reason
+from splitsim.entries import TIMES, Fit, Hardware, Model, Profile, Watts
 from splitsim.errors import BadInput
-from splitsim.task import Demand, Option, Radio
+from splitsim.task import Radio
+from splitsim.uncertainty import BASES, FACTORS, Cells, Shift
 
-BASES = ("measured", "published", "scaled", "assumed")
-TIMES = ("pre", "head", "encode", "decode", "tail")
-RADIO_COLUMNS = ("a_up_j_per_bit", "a_down_j_per_bit", "b_w", "tail_s", "tail_w")
+RADIO_COLUMNS = (
+    "a_up_j_per_bit",
+    "a_down_j_per_bit",
+    "b_w",
+    "zero_w",
+    "promotion_s",
+    "promotion_w",
+)
+TAIL_COLUMNS = ("tail_s", "tail_w")  # a number per state of the tail
+NEEDED = ("cut", *(f"{name}_{what}" for name in TIMES for what in ("s", "basis")))
 
 T = TypeVar("T")
 
@@ -25,65 +34,6 @@ def shipped() -> Path:
     package = Path(__file__).parent
     beside = package.parent / "traces"
     return beside if (beside / "hardware.csv").is_file() else package / "traces"
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A network's cuts 0..L: ``layers[c]`` names cut c, ``wire_bytes[c]`` crosses the link."""
-
-    name: str
-    layers: tuple[str, ...]
-    wire_bytes: tuple[float, ...]
-    answer_bytes: float
-    top1: float
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A model's seconds per cut on one hardware; None where the table is empty.
-
-    ``times[name][c]`` and ``basis[name][c]`` with name one of pre, head, encode, decode, tail:
-    how long it takes at cut c, and what that figure rests on.
-    """
-
-    times: Mapping[str, Cells]
-    basis: Mapping[str, tuple[str, ...]]
-    energy_j: Cells
-
-    def sum_s(self, cut: int, *names: str) -> float | None:
-        """The sum of some times at a cut; None if one of them is missing."""
-        parts = [self.times[name][cut] for name in names]
-        return None if None in parts else math.fsum(part for part in parts if part is not None)
-
-    def device_s(self, cut: int) -> float | None:
-        """Pre-processing, head and encoding."""
-        return self.sum_s(cut, "pre", "head", "encode")
-
-    def server_s(self, cut: int) -> float | None:
-        """Decoding (with the server's pre-processing) and tail."""
-        return self.sum_s(cut, "decode", "tail")
-
-    def rest_s(self, cut: int) -> float | None:
-        """What the device computes after a head at ``cut`` to finish by itself.
-
-        The tensor is at hand, so nothing is decoded. Measured heads need not rise with the
-        cut: a difference below zero counts as zero.
-        """
-        whole, head = self.times["head"][-1], self.times["head"][cut]
-        if whole is None or head is None:
-            return None
-        pre = self.times["pre"][-1] or 0.0 if cut == 0 else 0.0
-        return pre + max(whole - head, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Hardware:
-    """A board's watts: idle, and the increment over idle while it computes."""
-
-    name: str
-    idle_w: float
-    compute_w: float
-    measuring_point: str
 
 
 @dataclass
@@ -109,12 +59,23 @@ class Tables:
         return self._once(("profile", model, hardware), lambda: self._profile(model, hardware))
 
     def hardware(self, name: str) -> Hardware:
-        """A row of ``hardware.csv``."""
+        """A row of ``hardware.csv``; without one, or with empty watts, its energy is not known."""
         return self._once(("hardware", name), lambda: self._hardware(name))
 
     def radio(self, name: str) -> Radio:
         """A row of ``radios.csv``."""
         return self._once(("radio", name), lambda: self._radio(name))
+
+    def fits(self, hardware: str) -> list[Fit]:
+        """The rows of ``fits.csv`` for a hardware; none if nothing was scaled by a fit."""
+        return self._once(("fits", hardware), lambda: self._fits(hardware))
+
+    def shifted(self, number: int) -> Tables:
+        """What was read so far, under a shift; nothing else is found in it."""
+        shift = Shift(number)
+        kinds = Model | Profile | Hardware | Radio
+        read = {k: v.shifted(shift) for k, v in self._read.items() if isinstance(v, kinds)}
+        return Tables((), _read=read)
 
     def profiled(self, model: str) -> list[str]:
         """The hardware ids a model has a profile on."""
@@ -142,7 +103,8 @@ class Tables:
             wire = tuple(table.number(row, "wire_bytes") for row in table.rows)
         basis = {"top1": str(card.get("top1_basis", ""))}
         self._note(name, basis, " ".join(str(card.get(k, "")) for k in ("source", "notes")).strip())
-        return Model(name, layers, wire, float(card["answer_bytes"]), float(card["top1"]))
+        network = str(card.get("network", name))
+        return Model(name, network, layers, wire, float(card["answer_bytes"]), float(card["top1"]))
 
     def _card(self, path: Path) -> dict[str, Any]:
         try:
@@ -168,47 +130,75 @@ class Tables:
             have = ", ".join(self.profiled(model)) or "none"
             what = f"no profile of model {model!r} on hardware {hardware!r}"
             raise BadInput(f"{what}; there are profiles on {have}")
-        needed = (f"{name}_{what}" for name in TIMES for what in ("s", "basis"))
-        with self._table(path).check_columns("cut", *needed) as table:
+        network = self.model(model).network
+        with self._table(path).check_columns(*NEEDED) as table:
             table.check_cuts(len(self.model(model).layers))
             times = {n: table.cells(f"{n}_s") for n in TIMES}
-            basis = {n: table.bases(f"{n}_basis", times[n], BASES) for n in TIMES}
-            energy = (
-                table.cells("energy_j") if "energy_j" in table.header else (None,) * len(table.rows)
-            )
-        known = {n: ", ".join(dict.fromkeys(b for b in basis[n] if b)) for n in TIMES}
+            basis = {n: _bases(table, f"{n}_basis", times[n]) for n in TIMES}
+            factors = {n: _factors(table, f"{n}_factor", basis[n]) for n in TIMES}
+            known = "energy_j" in table.header
+            energy = table.cells("energy_j") if known else (None,) * len(table.rows)
+        bases = {n: ", ".join(dict.fromkeys(b for b in basis[n] if b)) for n in TIMES}
         sources = dict.fromkeys(row.get("source", "") for row in table.rows)
-        self._note(path.stem, {n: b for n, b in known.items() if b}, " | ".join(sources))
-        return Profile(times, basis, energy)
+        self._note(path.stem, {n: b for n, b in bases.items() if b}, " | ".join(sources))
+        origin = self._origin(network, hardware) if network != model else None
+        return Profile(network, hardware, times, basis, factors, energy, origin)
+
+    def _origin(self, network: str, hardware: str) -> Profile | None:
+        found = self._path("profiles", f"{network}@{hardware}.csv")
+        return self.profile(network, hardware) if found else None
 
     def _hardware(self, name: str) -> Hardware:
-        table, row = self._row("hardware", name)
-        with table:
-            idle_w, compute_w = (table.number(row, key) for key in ("idle_w", "compute_w"))
+        found = self._find("hardware.csv", "hardware", name)
+        if found is None:
+            return Hardware(name)
+        table, row = found
+        with table.check_columns("idle_w", "compute_w", "idle_basis", "compute_basis"):
+            if not row["idle_w"] and not row["compute_w"]:  # one alone is a mistake
+                return Hardware(name)
+            idle, compute = _watts(table, row, "idle"), _watts(table, row, "compute")
         point = row.get("measuring_point", "")
-        basis = {key: row.get(f"{key}_basis", "") for key in ("idle", "compute")}
-        self._note(name, basis, f"Measuring point: {point}. {row.get('source', '')}")
-        return Hardware(name, idle_w, compute_w, point)
+        note = f"Measuring point: {point}. {row.get('source', '')}"
+        self._note(name, {"idle": idle.basis, "compute": compute.basis}, note)
+        return Hardware(name, idle, compute, point)
 
     def _radio(self, name: str) -> Radio:
-        table, row = self._row("radio", name)
-        with table:
-            values = [table.number(row, key) for key in RADIO_COLUMNS]
-        self._note(f"radio {name}", {"radio": row.get("basis", "")}, row.get("source", ""))
-        return Radio(name, *values)
+        found = self._find("radios.csv", "radio", name)
+        if found is None:
+            have = ", ".join(self._column("radios.csv", "radio")) or "none"
+            raise BadInput(f"no radio {name!r} in radios.csv; there are {have}")
+        table, row = found
+        with table.check_columns(*RADIO_COLUMNS, *TAIL_COLUMNS, "basis"):
+            numbers = {key: table.number(row, key) for key in RADIO_COLUMNS}
+            tail_s, tail_w = (table.numbers(row, key) for key in TAIL_COLUMNS)
+            if len(tail_s) != len(tail_w):
+                table.wrong(row, "tail_w", f"must be {len(tail_s)} numbers, as in tail_s")
+            basis = table.one_of(row, "basis", BASES)
+            factor = table.factor(row, "factor", FACTORS[basis])
+        self._note(f"radio {name}", {"radio": basis}, row.get("source", ""))
+        return Radio(name=name, tail_s=tail_s, tail_w=tail_w, basis=basis, factor=factor, **numbers)
 
-    def _row(self, kind: str, name: str) -> tuple[Table, dict[str, str]]:
-        file = {"hardware": "hardware.csv", "radio": "radios.csv"}[kind]
-        have: list[str] = []
-        for folder in self.folders:
-            if not (folder / file).is_file():
-                continue
-            table = self._table(folder / file)
+    def _fits(self, hardware: str) -> list[Fit]:
+        path = self._path("fits.csv")
+        if path is None:
+            return []
+        with self._table(path).check_columns(*(column.name for column in fields(Fit))) as table:
+            return [_fit(table, row) for row in table.rows if row["hardware"] == hardware]
+
+    def _find(self, file: str, key: str, name: str) -> tuple[Table, dict[str, str]] | None:
+        """The first row of that name, in the first folder that has one."""
+        for table in self._all(file):
             for row in table.rows:
-                if row.get(kind) == name:
+                if row.get(key) == name:
                     return table, row
-                have.append(row.get(kind, ""))
-        raise BadInput(f"no {kind} {name!r} in {file}; there are {', '.join(have) or 'none'}")
+        return None
+
+    def _column(self, file: str, key: str) -> list[str]:
+        return [row.get(key, "") for table in self._all(file) for row in table.rows]
+
+    def _all(self, file: str) -> Iterator[Table]:
+        paths = (folder / file for folder in self.folders)
+        return (self._table(path) for path in paths if path.is_file())
 
     def _path(self, *parts: str) -> Path | None:
         paths = (folder.joinpath(*parts) for folder in self.folders)
@@ -224,57 +214,31 @@ class Tables:
         return Table(path)
 
 
-def options(
-    tables: Tables, models: Sequence[str], hardware: str, servers: Mapping[str, str]
-) -> list[Option]:
-    """Every way a device can run the models: each cut, with each server that can take it.
-
-    Args:
-        tables: where the tables are.
-        models: model names.
-        hardware: of the device.
-        servers: hardware by server name.
-
-    Raises:
-        BadInput: a model has no table on some hardware; all such mistakes at once.
-    """
-    problems: list[str] = []
-    found: list[Option] = []
-    for name in models:
-        try:
-            found.extend(_model_options(tables, name, hardware, servers))
-        except BadInput as error:
-            problems.extend(error.problems)
-    if problems:
-        raise BadInput(*dict.fromkeys(problems))
-    return found
+def _bases(table: Table, key: str, times: Cells) -> tuple[str, ...]:
+    """What a column of times rests on; "" where there is no time."""
+    cells = zip(table.rows, times, strict=True)
+    return tuple("" if s is None else table.one_of(row, key, BASES) for row, s in cells)
 
 
-def _model_options(
-    tables: Tables, name: str, hardware: str, servers: Mapping[str, str]
-) -> Iterator[Option]:
-    model, device = tables.model(name), tables.profile(name, hardware)
-    remote = {server: tables.profile(name, board) for server, board in servers.items()}
-    last = len(model.layers) - 1
-    for cut, layer in enumerate(model.layers):
-        head_s = device.device_s(cut)
-        if head_s is None:
-            continue
-        if cut == last:
-            local = Demand(head_s, correct=model.top1, energy_j=device.energy_j[cut])
-            yield Option(name, cut, layer, None, (local,))
-            continue
-        for server, profile in remote.items():
-            tail_s = profile.server_s(cut)
-            if tail_s is not None:
-                demand = Demand(
-                    head_s=head_s,
-                    send_bytes=model.wire_bytes[cut],
-                    tail_s=tail_s,
-                    answer_bytes=model.answer_bytes,
-                    correct=model.top1,
-                    rest_s=device.rest_s(cut),
-                    whole_s=device.device_s(last),
-                    energy_j=device.energy_j[cut],
-                )
-                yield Option(name, cut, layer, server, (demand,))
+def _factors(table: Table, key: str, bases: Sequence[str]) -> tuple[float, ...]:
+    """The factors of a column of times: their own, or those of their bases."""
+    cells = zip(table.rows, bases, strict=True)
+    return tuple(table.factor(row, key, FACTORS.get(basis, 1.0)) for row, basis in cells)
+
+
+def _watts(table: Table, row: dict[str, str], what: str) -> Watts:
+    basis = table.one_of(row, f"{what}_basis", BASES)
+    factor = table.factor(row, f"{what}_factor", FACTORS[basis])
+    return Watts(table.number(row, f"{what}_w"), basis, factor)
+
+
+def _fit(table: Table, row: dict[str, str]) -> Fit:
+    return Fit(
+        hardware=row["hardware"],
+        networks=int(table.number(row, "networks", least=1)),
+        a_s_per_layer=table.number(row, "a_s_per_layer"),
+        b_s_per_gmac=table.number(row, "b_s_per_gmac"),
+        rms_error=table.number(row, "rms_error"),
+        worst_error=table.number(row, "worst_error", least=-1),
+        worst_network=row["worst_network"],
+    )

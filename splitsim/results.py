@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from splitsim.errors import BadInput
 from splitsim.parts import parts_in
+from splitsim.shifts import with_shifts
 from splitsim.summary import Row, summarise, write_summary
 
 if TYPE_CHECKING:
@@ -60,13 +61,31 @@ class Results:
     @cached_property
     def summary_rows(self) -> list[Row]:
         """The summary, made of the parts that are there."""
+        rows = self._summarise()
+        if not self.shifts or not rows:
+            return rows
+        shifted = [self._summarise(shift) for shift in range(1, self.shifts + 1)]
+        return with_shifts(rows, shifted, list(self.manifest["points"][0]["swept"]))
+
+    def _summarise(self, shift: int = 0) -> list[Row]:
         points = self.manifest["points"]
         return summarise(
             self.folder,
             self.manifest["policies"],
             [point["swept"] for point in points],
             [point["warmup_s"] for point in points],
+            shift,
         )
+
+    @property
+    def shifts(self) -> int:
+        """How many shifts of the tables were asked for."""
+        return int(self.manifest.get("shifts", 0))
+
+    @property
+    def parts(self) -> int:
+        """How many parts there are to be, those of all shifts included."""
+        return int(self.manifest["parts"]) * (1 + self.shifts)
 
     def write_summary(self) -> None:
         """Write ``summary.csv``."""
@@ -75,7 +94,8 @@ class Results:
     @property
     def missing(self) -> int:
         """How many parts are not there, or not whole."""
-        return int(self.manifest["parts"]) - len(parts_in(self.folder))
+        there = sum(len(parts_in(self.folder, shift)) for shift in range(self.shifts + 1))
+        return self.parts - there
 
     @property
     def complete(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,7 +35,8 @@ class DeviceRow:
     deadline_s: float | None
     tasks: int
     duration_s: float  # in which tasks were created
-    end_s: float  # when the last task of the part ended
+    end_s: float  # duration_s, or when the last task ended if that is later
+    off_s: float | None  # when its battery was empty, if it was
     compute_s: float  # work the compute unit took
     offered_compute_s: float  # work it was offered
     airtime_s: float
@@ -59,6 +61,10 @@ class ServerRow:
     offered_s: float  # by the tasks
     served_s: float
     background_s: float  # expected from others until duration_s
+    busy_s: float  # with tasks and others until end_s, all workers together
+    idle_j: float  # every worker is a board of this hardware
+    compute_j: float
+    board_j: float
 
 
 @dataclass
@@ -139,9 +145,8 @@ class _World:
 
     def part(self) -> Part:
         """Settle the accounts."""
-        end_s = max((record.left_s or 0.0 for record in self._tasks), default=0.0)
-        for device in self._devices:
-            device.radio.settle(end_s)
+        left_s = (record.left_s or 0.0 for record in self._tasks)
+        end_s = max(self._scenario.duration_s, max(left_s, default=0.0))
         return Part(
             self._tasks,
             [self._device_row(device, end_s) for device in self._devices],
@@ -152,6 +157,7 @@ class _World:
         record = Record()
         record.point, record.policy, record.seed = self._spec.point, self._policy.name, self._seed
         record.device, record.task = device.name, task
+        record.compute_j = device.board.no_j
         device.created += 1
         self._tasks.append(record)
         return record
@@ -169,7 +175,7 @@ class _World:
             name,
             group,
             cell,
-            compute_w=self._spec.hardware[group.name].compute_w,
+            hardware=self._spec.hardware[group.name],
             options=options,
             policy=self._instance(options, name),
             servers=self._servers,
@@ -198,7 +204,9 @@ class _World:
         return zip(head, *tails)  # noqa: B905 - none of them ends
 
     def _device_row(self, device: Device, end_s: float) -> DeviceRow:
-        idle_j = self._spec.hardware[device.spec.name].idle_w * end_s
+        board = device.board
+        idle_j = board.settle(end_s)
+        off_s = None if board.off_s == math.inf else board.off_s
         return DeviceRow(
             point=self._spec.point,
             policy=self._policy.name,
@@ -210,17 +218,24 @@ class _World:
             tasks=device.created,
             duration_s=self._scenario.duration_s,
             end_s=end_s,
+            off_s=off_s,
             compute_s=device.compute.busy_s,
             offered_compute_s=device.compute.offered_s,
             airtime_s=device.uplink.airtime_s,
             idle_j=idle_j,
-            compute_j=device.compute_j,
-            radio_j=device.radio.joules,
-            board_j=idle_j + device.compute_j + device.radio.joules,
+            compute_j=board.compute_j,
+            radio_j=board.radio.joules,
+            board_j=idle_j + board.compute_j + board.radio.joules,
         )
 
     def _server_row(self, server: Server, end_s: float) -> ServerRow:
         background = server.spec.background
+        hardware = self._spec.server_hardware[server.name]
+        busy_s = server.station.busy_until_s(end_s)
+        idle_j, compute_j = (
+            server.spec.workers * hardware.idle_w * end_s,
+            hardware.compute_w * busy_s,
+        )
         duration_s = self._scenario.duration_s
         return ServerRow(
             point=self._spec.point,
@@ -234,6 +249,10 @@ class _World:
             offered_s=server.station.offered_s,
             served_s=server.station.busy_s,
             background_s=background.offered_s(server.spec.workers, duration_s) if background else 0,
+            busy_s=busy_s,
+            idle_j=idle_j,
+            compute_j=compute_j,
+            board_j=idle_j + compute_j,
         )
 
 

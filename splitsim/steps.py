@@ -173,6 +173,15 @@ class Steps:
             return start_s - local + chunk.when(target, slack, i + 1)
         return max(self.when(self._base(k) + target, before_s), start_s)
 
+    def is_zero(self) -> Steps:
+        """1 where this function is zero, 0 elsewhere."""
+
+        def chunk(k: int) -> Chunk:
+            of = self._get(k)
+            return Chunk(np.asarray(of.starts), np.asarray(of.values) == 0, of.length_s, of.step_s)
+
+        return Steps(chunk, self.period_s)
+
     def mean(self, from_s: float, to_s: float) -> float:
         """The average over an interval."""
         return (self.area(to_s) - self.area(from_s)) / (to_s - from_s)

@@ -92,6 +92,7 @@ def summarise(
     policies: Sequence[str],
     swept: Sequence[Mapping[str, Any]],
     warmups_s: Sequence[float],
+    shift: int = 0,
 ) -> list[Row]:
     """The rows of a summary, by point and policy.
 
@@ -100,9 +101,12 @@ def summarise(
         policies: their order.
         swept: by point, the values of the sweep.
         warmups_s: by point.
+        shift: of the tables; 0 is none.
     """
     groups: dict[tuple[int, str], list[PartName]] = {}
-    for name in sorted(parts_in(folder), key=lambda n: (n.point, policies.index(n.policy), n.seed)):
+    order = {policy: n for n, policy in enumerate(policies)}
+    names = parts_in(folder, shift)
+    for name in sorted(names, key=lambda n: (n.point, order[n.policy], n.seed)):
         groups.setdefault((name.point, name.policy), []).append(name)
     return [
         {"point": point, "policy": policy}

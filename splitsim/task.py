@@ -15,29 +15,80 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
+from splitsim.uncertainty import Shift
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Radio:
     """A linear radio: increments over the board's idle power.
 
-    Sending draws ``a`` joules per bit and ``b_w`` watts while it lasts; after the last byte
-    ``tail_w`` for at most ``tail_s`` (Huang et al., MobiSys 2012).
+    Sending draws ``a`` joules per bit and ``b_w`` watts while it lasts, ``zero_w`` instead while
+    the rate is zero; after the last byte ``tail_w[i]`` for ``tail_s[i]``, state after state. Then
+    it sleeps, and waking up (promotion) takes time and power before the next byte (Huang et al.,
+    MobiSys 2012).
     """
 
     name: str
     a_up_j_per_bit: float
     a_down_j_per_bit: float
     b_w: float
-    tail_s: float
-    tail_w: float
+    zero_w: float
+    promotion_s: float
+    promotion_w: float
+    tail_s: tuple[float, ...]
+    tail_w: tuple[float, ...]
+    basis: str  # what all of this rests on
+    factor: float  # and how far off it may be
 
-    def send_j(self, bits: float, airtime_s: float) -> float:
-        """Joules of sending."""
-        return self.a_up_j_per_bit * bits + self.b_w * airtime_s
+    def shifted(self, shift: Shift) -> Radio:
+        """This radio under a shift: its powers move together, and so do its times."""
+        power = self.factor ** shift.exponent(f"radio/{self.name}")
+        time = self.factor ** shift.exponent(f"radio/{self.name}/times")
+        return Radio(
+            self.name,
+            self.a_up_j_per_bit * power,
+            self.a_down_j_per_bit * power,
+            self.b_w * power,
+            self.zero_w * power,
+            self.promotion_s * time,
+            self.promotion_w * power,
+            tuple(seconds * time for seconds in self.tail_s),
+            tuple(watts * power for watts in self.tail_w),
+            self.basis,
+            self.factor,
+        )
 
-    def receive_j(self, bits: float, airtime_s: float) -> float:
+    def send_j(self, bits: float, airtime_s: float, zero_s: float = 0.0) -> float:
+        """Joules of sending; ``zero_s`` of its time on air the rate was zero."""
+        return self.a_up_j_per_bit * bits + self._on_air_j(airtime_s, zero_s)
+
+    def receive_j(self, bits: float, airtime_s: float, zero_s: float = 0.0) -> float:
         """Joules of receiving."""
-        return self.a_down_j_per_bit * bits + self.b_w * airtime_s
+        return self.a_down_j_per_bit * bits + self._on_air_j(airtime_s, zero_s)
+
+    def _on_air_j(self, airtime_s: float, zero_s: float) -> float:
+        return self.b_w * airtime_s + (self.zero_w - self.b_w) * zero_s
+
+    @property
+    def promotion_j(self) -> float:
+        """Joules of waking up."""
+        return self.promotion_s * self.promotion_w
+
+    @cached_property
+    def awake_s(self) -> float:
+        """How long the whole tail lasts; a radio silent for longer sleeps."""
+        return math.fsum(self.tail_s)
+
+    @cached_property
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Seconds and joules of the tail at the end of each state, from its beginning."""
+        joules = np.multiply(self.tail_s, self.tail_w)
+        return np.cumsum([0.0, *self.tail_s]), np.cumsum([0.0, *joules])
+
+    def tail_j(self, silent_s: np.ndarray | float) -> np.ndarray:
+        """Joules of tails that the next activity cuts short after ``silent_s``, >= 0."""
+        joules: np.ndarray = np.interp(silent_s, *self._ends)
+        return joules
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +280,8 @@ class View(NamedTuple):
     downlink_bps: float
     rate_at_s: float  # when the uplink was last observed; -inf: never
     task_gap_s: float  # average time between own tasks; inf before the second
-    tail_left_s: float  # of the radio's tail, if nothing is sent
+    tail_left_s: float  # of the radio's tail, if nothing is sent; 0: it sleeps
+    battery_j: float  # what is left; inf: no battery
     in_flight: int  # own unanswered tasks, this one not counted
     told: tuple[Word, ...]  # per server
 
@@ -275,8 +327,8 @@ class Record:
     sent_bytes: float = _column("B", "bytes that left on the uplink", 0.0)
     received_bytes: float = _column("B", "bytes that came on the downlink", 0.0)
     compute_j: float = _column("J", "compute increment over idle", 0.0)
-    tx_j: float = _column("J", "radio increment while sending", 0.0)
-    rx_j: float = _column("J", "radio increment while receiving", 0.0)
+    tx_j: float = _column("J", "radio increment while sending, and waking up for it", 0.0)
+    rx_j: float = _column("J", "radio increment while receiving, and waking up for it", 0.0)
     tail_j: float = _column("J", "radio tail this task's last byte started", 0.0)
     correct: float | None = _column("", "share of right answers in [0, 1]; null unless done")
 

@@ -10,7 +10,7 @@ import math
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,6 +44,7 @@ SERVER = {"hardware": "rack"}
 class Net:
     """A model: a number per cut 0..L-1, or one number if there is only cut 0.
 
+    Its times rest on ``basis`` at every cut; ``network`` gives it its layers, if not itself.
     ``local_s`` is its time on the device alone; without it, head and tail of cut 0.
     """
 
@@ -54,6 +55,8 @@ class Net:
     local_s: float | None = None
     answer_bytes: float = 0.0
     top1: float = 1.0
+    network: str = ""
+    basis: str = "assumed"
 
     def cuts(self) -> list[tuple[float, float, float]]:
         """Head, bytes and tail of every cut, the last included."""
@@ -68,8 +71,9 @@ class Board:
 
     name: str
     slow: float = 1.0
-    idle_w: float = 2.0
-    compute_w: float = 3.0
+    idle_w: float | str = 2.0  # "": not known
+    compute_w: float | str = 3.0
+    basis: str = "assumed"
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,11 @@ class Waves:
     a_up_j_per_bit: float = 0.0
     a_down_j_per_bit: float = 0.0
     b_w: float = 0.0
-    tail_s: float = 0.0
-    tail_w: float = 0.0
+    zero_w: float | None = None  # b_w
+    promotion_s: float = 0.0
+    promotion_w: float = 0.0
+    tail_s: float | str = 0.0  # states with blanks between them
+    tail_w: float | str = 0.0
 
 
 BOARDS = (Board("board"), Board("rack"))
@@ -166,15 +173,20 @@ def write_tables(
             _write_profile(folder / "profiles" / f"{net.name}@{board.name}.csv", net, board)
     _write_rows(
         folder / "hardware.csv",
-        "hardware,idle_w,compute_w,measuring_point,source",
-        [(b.name, b.idle_w, b.compute_w, "none", "test") for b in boards],
+        "hardware,idle_w,compute_w,idle_basis,compute_basis,measuring_point,source",
+        [(b.name, b.idle_w, b.compute_w, b.basis, b.basis, "none", "test") for b in boards],
     )
     columns = [column.name for column in fields(Waves)]
     _write_rows(
         folder / "radios.csv",
         ",".join(["radio", *columns[1:], "basis", "source"]),
-        [(*(getattr(r, column) for column in columns), "assumed", "test") for r in radios],
+        [(*_waves(radio), "assumed", "test") for radio in radios],
     )
+
+
+def _waves(radio: Waves) -> list[float | str]:
+    full = replace(radio, zero_w=radio.b_w if radio.zero_w is None else radio.zero_w)
+    return [getattr(full, column.name) for column in fields(Waves)]
 
 
 def columns(tasks: Sequence[Record], *names: str) -> SimpleNamespace:
@@ -318,7 +330,8 @@ def _write_model(folder: Path, net: Net) -> None:
         [(n, layers[n], 0, 0, "1", 4, sent) for n, (_, sent, _) in enumerate(cuts)],
     )
     (folder / f"{net.name}.toml").write_text(
-        f'answer_bytes = {net.answer_bytes!r}\ntop1 = {net.top1!r}\nsource = "test"\n'
+        f"answer_bytes = {net.answer_bytes!r}\ntop1 = {net.top1!r}\n"
+        f'network = "{net.network or net.name}"\nsource = "test"\n'
     )
 
 
@@ -328,14 +341,14 @@ def _write_profile(path: Path, net: Net, board: Board) -> None:
         path,
         ",".join(["cut", *(f"{n}_s,{n}_basis" for n in names), "source"]),
         [
-            (n, *_based(0.0, board.slow * head, 0.0, 0.0, board.slow * tail), "test")
+            (n, *_based(net.basis, 0.0, board.slow * head, 0.0, 0.0, board.slow * tail), "test")
             for n, (head, _, tail) in enumerate(net.cuts())
         ],
     )
 
 
-def _based(*times_s: float) -> list[float | str]:
-    return [cell for time_s in times_s for cell in (time_s, "assumed")]
+def _based(basis: str, *times_s: float) -> list[float | str]:
+    return [cell for time_s in times_s for cell in (time_s, basis)]
 
 
 def _write_rows(path: Path, header: str, rows: Sequence[Sequence[object]]) -> None:

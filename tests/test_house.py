@@ -19,11 +19,22 @@ from splitsim.task import Record
 PACKAGE = ROOT / "splitsim"
 # A module imports from its own floor or a lower one.
 FLOORS = {
-    0: ("errors", "rng", "steps", "component", "task", "csvtable", "profiles"),
+    0: (
+        "errors",
+        "rng",
+        "steps",
+        "component",
+        "task",
+        "csvtable",
+        "profiles",
+        "entries",
+        "options",
+        "uncertainty",
+    ),
     1: ("world", "policies"),
     2: ("system",),
     3: ("scenario",),
-    4: ("simulation", "statistics", "parts", "summary", "results", "folder"),
+    4: ("simulation", "statistics", "parts", "shifts", "summary", "results", "folder"),
     5: ("experiment", "report"),
     6: ("cli", "__main__"),
 }

@@ -108,8 +108,51 @@ def test_the_joules_of_the_rows_and_idle_power_are_the_joules_of_the_board(path,
         rows = [row for row in part.tasks if row.device == device.device]
         charged = math.fsum(row.compute_j + row.tx_j + row.rx_j + row.tail_j for row in rows)
         idle_w = spec.hardware[group_of(spec, device.device).name].idle_w
-        assert device.end_s == max(row.left_s for row in part.tasks)
-        assert charged + idle_w * device.end_s == pytest.approx(device.board_j, rel=1e-9)
+        assert device.end_s == max(DURATION_S, *(row.left_s for row in part.tasks))
+        assert charged + idle_w * on_until_s(device) == pytest.approx(device.board_j, rel=1e-9)
+
+
+@every_part
+def test_a_battery_gives_what_it_holds_and_no_more(path, policy):
+    part, spec = part_of(path, policy), spec_of(path)
+    for device in part.devices:
+        battery = group_of(spec, device.device).battery
+        if battery is None:
+            assert device.off_s is None
+        elif device.off_s is None:
+            assert device.board_j < battery.capacity_j
+        else:
+            assert device.board_j == pytest.approx(battery.capacity_j, rel=1e-9)
+            rows = [row for row in part.tasks if row.device == device.device]
+            late = {row.status for row in rows if row.created_s >= device.off_s}
+            assert late <= {DROPPED}
+            assert all(max(stamps(row).values()) <= device.off_s for row in rows if row.option)
+
+
+@every_part
+def test_a_servers_joules_are_those_of_its_workers_idling_and_computing(path, policy):
+    part, spec = part_of(path, policy), spec_of(path)
+    for server in part.servers:
+        hardware = spec.server_hardware[server.server]
+        idle_j = server.workers * hardware.idle_w * server.end_s
+        assert 0 <= server.busy_s <= server.workers * server.end_s * (1 + 1e-12)
+        expected_j = idle_j + hardware.compute_w * server.busy_s
+        assert server.board_j == pytest.approx(expected_j, rel=1e-12)
+        if spec.scenario.servers[server.server].background is None:
+            ran = [r for r in part.tasks if r.server == server.server and r.server_end_s]
+            within_s = math.fsum(r.server_end_s - r.server_start_s for r in ran)
+            assert within_s <= server.busy_s + 1e-9
+
+
+def on_until_s(device) -> float:
+    return device.end_s if device.off_s is None else device.off_s
+
+
+def head_w(spec, row: Record, watts: float) -> float:
+    """A table may have the joules of a head; else its power is the board's."""
+    options = spec.options[group_of(spec, row.device).name]
+    (demand,) = next(o.demands for o in options if (o.label, o.server) == (row.option, row.server))
+    return watts if demand.energy_j is None else demand.energy_j / demand.head_s
 
 
 @every_part
@@ -120,31 +163,34 @@ def test_compute_and_radio_joules_follow_from_the_stamps(path, policy):
             continue
         group = group_of(spec, row.device)
         radio, cell = spec.radios[group.cell], spec.scenario.cells[group.cell]
-        busy_s = row.head_end_s - row.head_start_s if row.head_end_s else 0.0
-        if row.fallback_end_s is not None:
-            busy_s += row.fallback_end_s - row.fallback_start_s
         if row.head_end_s is not None or row.head_start_s is None:
-            watts = spec.hardware[group.name].compute_w
-            assert row.compute_j == pytest.approx(watts * busy_s, rel=1e-9, abs=1e-9)
+            watts, compute_j = spec.hardware[group.name].compute_w, 0.0
+            if row.head_end_s is not None:
+                compute_j += head_w(spec, row, watts) * (row.head_end_s - row.head_start_s)
+            if row.fallback_end_s is not None:
+                compute_j += watts * (row.fallback_end_s - row.fallback_start_s)
+            assert row.compute_j == pytest.approx(compute_j, rel=1e-9, abs=1e-9)
         if row.tx_end_s is not None:
             assert row.airtime_s == pytest.approx(row.tx_end_s - row.tx_start_s, abs=1e-9)
+        promotion_j = (0.0, radio.promotion_j)
         tx_j = radio.a_up_j_per_bit * 8 * row.sent_bytes + radio.b_w * row.airtime_s
-        assert row.tx_j == pytest.approx(tx_j, rel=1e-12)
+        assert any(row.tx_j == pytest.approx(tx_j + j, rel=1e-9, abs=1e-12) for j in promotion_j)
         if row.answer_start_s is not None and row.fallback_end_s is None:
             heard_s = row.done_s - cell.latency_s - row.answer_start_s
             rx_j = radio.a_down_j_per_bit * 8 * row.received_bytes + radio.b_w * heard_s
-            assert row.rx_j == pytest.approx(rx_j, rel=1e-9, abs=1e-9)
+            assert any(row.rx_j == pytest.approx(rx_j + j, rel=1e-9, abs=1e-9) for j in promotion_j)
 
 
 @every_part
-def test_radio_tails_are_the_quiet_time_after_activity(path, policy):
+def test_promotions_and_tails_are_what_the_radios_activity_makes_them(path, policy):
     part, spec = part_of(path, policy), spec_of(path)
     for device in part.devices:
         group = group_of(spec, device.device)
         radio, cell = spec.radios[group.cell], spec.scenario.cells[group.cell]
         rows = [row for row in part.tasks if row.device == device.device]
-        if any(r.answer_start_s is not None and r.status != DONE for r in rows) or any(
-            r.answer_start_s is not None and r.fallback_start_s is not None for r in rows
+        if device.off_s is not None or any(
+            r.answer_start_s is not None and (r.status != DONE or r.fallback_start_s is not None)
+            for r in rows
         ):
             continue  # an answer that was cut: its end is not among the stamps
         active = [
@@ -155,13 +201,29 @@ def test_radio_tails_are_the_quiet_time_after_activity(path, policy):
             for r in rows
             if r.answer_start_s is not None
         ]
-        quiet_s, until_s = 0.0, None
+        # Who gave up while the radio woke up has paid for it, and no more.
+        woken = [
+            r.head_end_s + radio.promotion_s for r in rows if r.tx_start_s is None and r.tx_j > 0
+        ]
+        active += [(at_s, at_s) for at_s in woken]
+        promotions, tails_j, until_s = 0, 0.0, -math.inf
         for start_s, end_s in [*sorted(active), (device.end_s, device.end_s)]:
-            if until_s is not None and start_s > until_s:
-                quiet_s += min(start_s - until_s, radio.tail_s)
-            until_s = end_s if until_s is None else max(until_s, end_s)
-        tail_j = math.fsum(row.tail_j for row in rows)
-        assert tail_j == pytest.approx(radio.tail_w * quiet_s, rel=1e-6, abs=1e-6)
+            asleep = start_s - radio.promotion_s > until_s + radio.awake_s + 1e-9
+            woke = asleep and radio.promotion_s > 0 and (start_s, end_s) in active
+            promotions += woke
+            silent_s = start_s - woke * radio.promotion_s - until_s
+            if 0 < silent_s < math.inf:
+                tails_j += float(radio.tail_j(silent_s))
+            until_s = max(until_s, end_s)
+        assert math.fsum(row.tail_j for row in rows) == pytest.approx(tails_j, rel=1e-6, abs=1e-6)
+        spent_j = math.fsum(row.tx_j + row.rx_j for row in rows)
+        bits_j = 8 * math.fsum(
+            radio.a_up_j_per_bit * r.sent_bytes + radio.a_down_j_per_bit * r.received_bytes
+            for r in rows
+        )
+        on_air_s = math.fsum(end_s - start_s for start_s, end_s in active)
+        expected_j = bits_j + radio.b_w * on_air_s + promotions * radio.promotion_j
+        assert spent_j == pytest.approx(expected_j, rel=1e-6, abs=1e-6)
 
 
 def same(one: Record, other: Record, but: tuple[str, ...] = ()) -> bool:
@@ -189,7 +251,7 @@ def test_a_longer_run_begins_with_the_shorter_one(path, policy):
     by_task = {(row.device, row.task): row for row in long.tasks}
     settled = 0
     for row in short.tasks:
-        tail_s = spec.radios[group_of(spec, row.device).cell].tail_s
+        tail_s = spec.radios[group_of(spec, row.device).cell].awake_s
         assert (row.device, row.task) in by_task
         if row.left_s + tail_s < DURATION_S:
             settled += 1

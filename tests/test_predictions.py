@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,10 @@ NETS = (
     Net("two", [0.0, 0.01], [4e4, 5e3], [0.04, 0.035], answer_bytes=100, top1=0.9),
 )
 WAVES = Waves("waves", a_up_j_per_bit=4e-7, a_down_j_per_bit=5e-8, b_w=1.2, tail_s=0.3, tail_w=0.9)
+SLEEPY = replace(WAVES, promotion_s=0.04, promotion_w=0.7, tail_s="0.1 0.4", tail_w="1.1 0.2")
+NERVOUS = replace(SLEEPY, tail_s="0.01 0.02")  # falls asleep before the answer comes
+AWAKE = replace(SLEEPY, tail_s="0.1 2")
+RADIOS = {"plain": WAVES, "sleepy": SLEEPY, "nervous": NERVOUS, "awake": AWAKE}
 
 
 class Always:
@@ -57,18 +62,19 @@ class Always:
 @pytest.fixture
 def quiet(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path.parent))
-    return lambda index: build(
+    return lambda index, radio=WAVES: build(
         tmp_path,
         nets=NETS,
-        radios=(WAVES,),
+        radios=(radio,),
         boards=(Board("board", slow=2.0), Board("rack", slow=0.5)),
         scenario=QUIET | {"policies": [QUIET["policies"][0] | {"index": index}]},
     )
 
 
+@pytest.mark.parametrize("radio", RADIOS)
 @pytest.mark.parametrize("index", range(12))
-def test_without_chance_and_company_every_option_costs_what_was_predicted(quiet, index):
-    spec = quiet(index).points[0]
+def test_without_chance_and_company_every_option_costs_what_was_predicted(quiet, index, radio):
+    spec = quiet(index, RADIOS[radio]).points[0]
     assert len(spec.options["device"]) == 12
     rows = simulate(spec, "always", 0).tasks
     assert {row.option for row in rows} == {spec.options["device"][index].label}

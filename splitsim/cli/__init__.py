@@ -115,6 +115,15 @@ def run(
             parser=_count, metavar="INTEGER", help="Processes. By default one per processor."
         ),
     ] = None,
+    shifts: Annotated[
+        int | None,
+        typer.Option(
+            "--table-uncertainty",
+            parser=_count,
+            metavar="N",
+            help="Also simulate everything under N shifts of the tables within their factors.",
+        ),
+    ] = None,
     *,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on in DIR; finished parts are kept.")
@@ -131,14 +140,16 @@ def run(
     from splitsim import experiment
     from splitsim.folder import prepare
 
-    folder = prepare(scenario, out, resume=resume)
+    folder = prepare(scenario, out, resume=resume, table_uncertainty=shifts)
     try:
         with Bar() as bar:
             results = experiment.simulate_missing(scenario, folder, jobs, bar.show)
         _finish(results)
     except (KeyboardInterrupt, OSError) as error:
         sets = [word for override in overrides or () for word in ("--set", override)]
-        again = shlex.join(["splitsim", "run", str(file), *sets, "--out", str(folder), "--resume"])
+        more = [] if shifts is None else ["--table-uncertainty", str(shifts)]
+        where = ["--out", str(folder), "--resume"]
+        again = shlex.join(["splitsim", "run", str(file), *sets, *more, *where])
         what = f"stopped ({_reason(error)})" if isinstance(error, OSError) else "interrupted"
         _complain(f"{what}: finished parts are kept in {folder}; go on with: {again}")
         sys.exit(INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
@@ -182,7 +193,7 @@ def _finish(results: Results) -> None:
     """Print the table, write the report, and tell of parts that failed."""
     from rich.console import Console
 
-    from splitsim.cli.table import notes, summary_table
+    from splitsim.cli.table import best_table, notes, summary_table
     from splitsim.folder import failures
     from splitsim.report.page import write_report
 
@@ -192,6 +203,9 @@ def _finish(results: Results) -> None:
         console.print(summary_table(rows, swept))
     for note in notes(rows, swept):
         _print(f"* {note}")
+    if rows and results.shifts:
+        _print("")
+        console.print(best_table(rows, swept))
     failed = failures(results.folder)
     _complain(*(f"part {name} failed: {why}" for name, why in failed.items()))
     if failed:
@@ -199,8 +213,9 @@ def _finish(results: Results) -> None:
             f"tracebacks are in {results.folder / 'failed'}; --resume tries these parts again"
         )
     elif results.missing:
-        parts = results.manifest["parts"]
-        _complain(f"warning: {results.missing} of {parts} parts are missing; --resume makes them")
+        _complain(
+            f"warning: {results.missing} of {results.parts} parts are missing; --resume makes them"
+        )
     if rows:
         _print(f"report: {write_report(results)}")
     if failed:

@@ -37,17 +37,43 @@ def summary_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
         swept: names of the swept parameters.
     """
     failed = [name for name in FAILED if any(row[name] for row in rows)]
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
-    for name in swept:
-        table.add_column(name.replace(".", ".\n"))
-    table.add_column("policy", no_wrap=True)
+    table = _table(swept)
     for _, heading, _, _ in COLUMNS:
         table.add_column(heading, justify="right", no_wrap=True)
     for name in failed:
         table.add_column(name, justify="right", no_wrap=True)
     for n, row in enumerate(rows):
-        last = n + 1 == len(rows) or rows[n + 1]["point"] != row["point"]
-        table.add_row(*_cells(row, swept, failed), end_section=last)
+        table.add_row(*_cells(row, swept, failed), end_section=_ends_point(rows, n))
+    return table
+
+
+# metric of the shifts, heading
+BEST = {
+    "latency_mean_s": "mean",
+    "latency_p95_all_s": "p95, all\ntasks",
+    "energy_mean_j": "energy\nper task",
+    "board_power_w": "board\npower",
+    "deadline_miss": "missed",
+    "goodput": "goodput",
+}
+
+
+def best_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
+    """How often each policy is best at its point when the tables are shifted, in percent.
+
+    Args:
+        rows: of a summary with shifts.
+        swept: names of the swept parameters.
+    """
+    metrics = [metric for metric in BEST if f"{metric}_best" in rows[0]]
+    title = f"how often each policy is best, % of {rows[0]['shifts']} shifts of the tables"
+    table = _table(swept, title)
+    for metric in metrics:
+        table.add_column(BEST[metric], justify="right", no_wrap=True)
+    for n, row in enumerate(rows):
+        shares = [_number(100 * row[f"{metric}_best"], 0) for metric in metrics]
+        names = (escape(str(row[name])) for name in swept)
+        table.add_row(*names, row["policy"], *shares, end_section=_ends_point(rows, n))
     return table
 
 
@@ -63,6 +89,27 @@ def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
     if any(row[name] for row in rows for name in FAILED):
         found.append("latencies are over done tasks; summary.csv also has them over all tasks")
     return found
+
+
+def _table(swept: Sequence[str], title: str | None = None) -> Table:
+    """With columns for the point and the policy."""
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        header_style="bold",
+        pad_edge=False,
+        show_edge=False,
+    )
+    for name in swept:
+        table.add_column(name.replace(".", ".\n"))
+    table.add_column("policy", no_wrap=True)
+    return table
+
+
+def _ends_point(rows: Sequence[Row], n: int) -> bool:
+    return n + 1 == len(rows) or bool(rows[n + 1]["point"] != rows[n]["point"])
 
 
 def _cells(row: Row, swept: Sequence[str], failed: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from splitsim.policies.base import Policy
 from splitsim.task import DONE, Demand, Option, Options, Radio, Record, View, Word
 
-RADIO = Radio("radio", 4e-7, 5e-8, 1.3, 10.0, 1.1)
+RADIO = Radio("radio", 4e-7, 5e-8, 1.3, 1.3, 0.3, 1.2, (10.0,), (1.1,), "assumed", 3.0)
 
 
 def check_policy(policy: Policy, *, views: int = 1000) -> None:
@@ -82,6 +82,7 @@ def _views(options: Options, count: int) -> Iterator[View]:
         -math.inf,
         math.inf,
         0.0,
+        math.inf,
         0,
         (nothing,) * 2,
     )
@@ -101,6 +102,7 @@ def _views(options: Options, count: int) -> Iterator[View]:
             now_s - age_s,
             gap_s,
             gap_s,
+            1e4 / n,
             n % 3,
             told,
         )

@@ -52,27 +52,54 @@ def _seconds(view: View, outlook: np.ndarray) -> np.ndarray:
     if view.uplink_backlog_bits:
         free_s = view.uplink_backlog_bits * outlook[1]
         seconds += options.sends * np.maximum(free_s - busy_s - options.head_s, 0.0)
+    if options.radio.promotion_s:
+        seconds += options.radio.promotion_s * _promotions(view, outlook)
     return seconds
+
+
+def _promotions(view: View, outlook: np.ndarray) -> np.ndarray:
+    """How often a radio must wake up for each option: before it sends, and for the answer."""
+    options, radio = view.options, view.options.radio
+    awake_s = view.tail_left_s + view.uplink_backlog_bits * outlook[1]
+    sending = (view.compute_backlog_s + options.head_s > awake_s) | (awake_s == 0)
+    answered = _until_answer_s(options, outlook) > radio.awake_s
+    promotions: np.ndarray = options.sends * (sending.astype(float) + answered)
+    return promotions
+
+
+def _until_answer_s(options: Options, outlook: np.ndarray) -> np.ndarray:
+    """From the last bit sent to the first of the answer."""
+    until_answer_s: np.ndarray = options.far_s + np.append(outlook[3:], 0.0)[options.server]
+    return until_answer_s
 
 
 def _joules(view: View, outlook: np.ndarray) -> np.ndarray:
     """What the board will draw, up to the next task, because of this choice.
 
-    A radio that sends falls silent twice, until the answer comes and until the next task is
-    sent, and draws its tail in both; if nothing is sent, the tail that is running goes on.
+    A radio that sends may have to wake up. It falls silent twice, until the answer comes and
+    until the next task is sent, and draws its tail in both; if nothing is sent, the tail that
+    is running goes on.
     """
     options, radio = view.options, view.options.radio
     airtime_s = options.send_bits * outlook[1] + options.answer_bits * outlook[2]
     joules: np.ndarray = options.fixed_j + radio.b_w * airtime_s
-    if radio.tail_w:
+    if radio.promotion_s:
+        promotions = _promotions(view, outlook)
+        airtime_s += radio.promotion_s * promotions
+        joules += radio.promotion_j * promotions
+    if any(radio.tail_w):
         silent_s = np.maximum(view.task_gap_s - airtime_s, 0.0)
-        until_answer_s = options.far_s + np.append(outlook[3:], 0.0)[options.server]
-        until_answer_s = np.minimum(until_answer_s, silent_s)
-        until_next_s = np.minimum(silent_s - until_answer_s, radio.tail_s)
-        quiet_s = np.minimum(until_answer_s, radio.tail_s) + until_next_s
-        going_on_s = min(view.tail_left_s, view.task_gap_s)
-        joules += radio.tail_w * np.where(options.sends, quiet_s, going_on_s)
+        until_answer_s = np.minimum(_until_answer_s(options, outlook), silent_s)
+        tails_j = radio.tail_j(until_answer_s) + radio.tail_j(silent_s - until_answer_s)
+        joules += np.where(options.sends, tails_j, _going_on_j(view))
     return joules
+
+
+def _going_on_j(view: View) -> float:
+    """What the running tail will draw until the next task, if nothing is sent."""
+    radio = view.options.radio
+    gone_s = radio.awake_s - view.tail_left_s
+    return float(radio.tail_j(gone_s + view.task_gap_s) - radio.tail_j(gone_s))
 
 
 class Predictive:
@@ -115,6 +142,11 @@ class Predictive:
         if unknown:
             raise LookupError(
                 f"no model {unknown[0]!r} here; there are {', '.join(options.models)}"
+            )
+        if self._energy_weight and not np.isfinite(options.fixed_j).all():
+            raise LookupError(
+                "energy cannot be weighed: hardware.csv has no watts for a device; add them, or "
+                "energy_weight: 0 (with latency_weight above)"
             )
         if self._models is not None:
             barred = [option.model not in self._models for option in options]

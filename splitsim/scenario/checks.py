@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from splitsim.entries import Hardware
 from splitsim.errors import BadInput
 from splitsim.policies.kinds import KINDS, arguments, policy_class
-from splitsim.profiles import Tables, options
+from splitsim.profiles import Tables
 from splitsim.rng import stream
 from splitsim.scenario.document import Document, Path_, did_you_mean, listed
 from splitsim.scenario.explain import blame, explain
@@ -40,16 +41,7 @@ class Checks:
         self._profiles()
         if self.problems:
             return None
-        cells, devices = self.scenario.cells, self.scenario.devices
-        radios = {name: self.tables.radio(cell.radio) for name, cell in cells.items()}
-        hardware = {device.name: self.tables.hardware(device.hardware) for device in devices}
-        boards = {name: server.hardware for name, server in self.scenario.servers.items()}
-        ways = {
-            board: options(self.tables, self.scenario.models, board, boards)
-            for board in dict.fromkeys(device.hardware for device in devices)
-        }
-        found = {device.name: ways[device.hardware] for device in devices}
-        spec = Spec(point, swept, self.scenario, self.folder, found, hardware, radios)
+        spec = Spec.of(point, swept, self.scenario, self.folder, self.tables)
         self._fallbacks(spec)
         self._policies(spec)
         return None if self.problems else spec
@@ -106,16 +98,29 @@ class Checks:
         for name, cell in self.scenario.cells.items():
             self._ask(("cells", name, "radio"), self.tables.radio, cell.radio)
         for n, device in enumerate(self.scenario.devices):
-            self._ask(("devices", n, "hardware"), self.tables.hardware, device.hardware)
+            path: Path_ = ("devices", n, "hardware")
+            board = self._ask(path, self.tables.hardware, device.hardware)
+            self._watts(path, board)
+            if device.battery is not None and board is not None and not board.has_watts:
+                what = f"hardware {board.name!r} has no watts in hardware.csv"
+                self._wrong(("devices", n, "battery"), f"cannot run down: {what}")
+        for name, server in self.scenario.servers.items():
+            path = ("servers", name, "hardware")
+            self._watts(path, self._ask(path, self.tables.hardware, server.hardware))
         for m, model in enumerate(self.scenario.models):
             if self._ask(("models", m), self.tables.model, model) is None:
                 continue
             for n, device in enumerate(self.scenario.devices):
-                path: Path_ = ("devices", n, "hardware")
+                path = ("devices", n, "hardware")
                 self._ask(path, self.tables.profile, model, device.hardware)
             for name, server in self.scenario.servers.items():
                 path = ("servers", name, "hardware")
                 self._ask(path, self.tables.profile, model, server.hardware)
+
+    def _watts(self, path: Path_, board: Hardware | None) -> None:
+        if board is not None and not board.has_watts:
+            what = f"{board.name!r} has no watts in hardware.csv; its energy is not known"
+            self.warnings.append(self.document.problem(path, what))
 
     def _fallbacks(self, spec: Spec) -> None:
         for n, device in enumerate(self.scenario.devices):

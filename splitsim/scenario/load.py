@@ -105,8 +105,8 @@ class _Loader:
             text=self._document.text,
             resolved=data,
             points=[point for point in points if point is not None],
+            tables=self._tables,
             files=sorted(self._tables.used | self._traces),
-            provenance=self._tables.provenance,
             warnings=list(self._warnings),
         )
 

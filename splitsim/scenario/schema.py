@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field
 
 from splitsim.component import Component, Count, Name, NonNegative, Positive
+from splitsim.entries import Hardware
+from splitsim.options import options
 from splitsim.policies.base import Policy
 from splitsim.policies.kinds import policy_class
-from splitsim.profiles import Hardware
+from splitsim.profiles import Tables
 from splitsim.system.cell import CellSpec
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
@@ -66,7 +68,30 @@ class Spec:
     folder: Path
     options: Mapping[str, Sequence[Option]]  # by group of devices
     hardware: Mapping[str, Hardware]  # by group of devices
+    server_hardware: Mapping[str, Hardware]  # by server
     radios: Mapping[str, Radio]  # by cell
+
+    @classmethod
+    def of(
+        cls, point: int, swept: Mapping[str, Any], scenario: Scenario, folder: Path, tables: Tables
+    ) -> Self:
+        """A point, with what its tables say."""
+        devices, servers, cells = scenario.devices, scenario.servers, scenario.cells
+        boards = {name: server.hardware for name, server in servers.items()}
+        ways = {
+            board: options(tables, scenario.models, board, boards)
+            for board in dict.fromkeys(device.hardware for device in devices)
+        }
+        return cls(
+            point,
+            swept,
+            scenario,
+            folder,
+            options={device.name: ways[device.hardware] for device in devices},
+            hardware={device.name: tables.hardware(device.hardware) for device in devices},
+            server_hardware={name: tables.hardware(board) for name, board in boards.items()},
+            radios={name: tables.radio(cell.radio) for name, cell in cells.items()},
+        )
 
     def device_options(self, device: DeviceSpec) -> Options:
         """What the devices of a group can choose among."""
@@ -90,9 +115,21 @@ class LoadedScenario:
     text: str
     resolved: Mapping[str, Any]  # the file's data after overrides
     points: Sequence[Spec]
+    tables: Tables
     files: Sequence[Path]
-    provenance: Sequence[Mapping[str, Any]]  # by table: what its times rest on
     warnings: Sequence[str]
+
+    def spec(self, point: int, shift: int = 0) -> Spec:
+        """A point as its tables say or, with a shift 1, 2, ..., as they may be off; reads nothing.
+
+        Raises:
+            IndexError: there is no such point.
+        """
+        plain = self.points[point]
+        if not shift:
+            return plain
+        tables = self.tables.shifted(shift)
+        return Spec.of(point, plain.swept, plain.scenario, plain.folder, tables)
 
     @property
     def name(self) -> str:

@@ -10,14 +10,16 @@ import numpy as np
 from pydantic import Field
 
 from splitsim.component import Component, Count, Name, Positive
+from splitsim.entries import Hardware
 from splitsim.policies.base import Policy
+from splitsim.system.battery import BatterySpec
 from splitsim.system.cell import CellSpec
 from splitsim.system.clock import Clock
-from splitsim.system.energy import RadioMeter
+from splitsim.system.energy import Board
 from splitsim.system.knowledge import Knowledge
 from splitsim.system.server import Server
 from splitsim.system.stations import Fifo, Job, Link, Transfer
-from splitsim.task import DONE, UNFINISHED, Demand, Option, Options, Record
+from splitsim.task import DONE, STAMPS, UNFINISHED, Demand, Option, Options, Record
 from splitsim.world.arrivals import Arrivals
 from splitsim.world.service import ConstantService, Service
 
@@ -49,6 +51,7 @@ class DeviceSpec(Component):
     timeout: Timeout | None = None
     service: Service = ConstantService()
     max_in_flight: Count | None = None
+    battery: BatterySpec | None = None
 
 
 # What chance holds for a device's tasks, one after the other: the factor of the head, then
@@ -67,7 +70,7 @@ class Device:
         spec: DeviceSpec,
         cell: CellSpec,
         *,
-        compute_w: float,
+        hardware: Hardware,
         options: Options,
         policy: Policy,
         servers: Sequence[Server],
@@ -89,21 +92,21 @@ class Device:
         self.luck = luck
         self.horizon_s = horizon_s
         self.compute = Fifo(clock)
-        self.radio = RadioMeter(options.radio)
+        self.board = Board(hardware, options.radio, uplink, downlink, spec.battery)
+        self.radio = self.board.radio
         self.position = {server.name: n for n, server in enumerate(servers)}
         self.one_way_s = [cell.latency_s + server.spec.backhaul_s for server in servers]
         deadline_s = math.inf if spec.deadline_s is None else spec.deadline_s
         self.known = Knowledge(options, deadline_s, uplink, servers, self.one_way_s)
         self.falls_back = spec.timeout is not None and spec.timeout.then == "local"
-        self.compute_j = 0.0
         self.created = self.in_flight = 0
-        self._compute_w = compute_w
         self._indices = range(len(options))
         self._learn = getattr(policy, "learn", None)
 
     def decide(self, record: Record) -> Option:
         """Ask the policy."""
-        view = self.known.view(record.created_s, self.in_flight)
+        now_s = record.created_s
+        view = self.known.view(now_s, self.in_flight, self.board.left_j(now_s))
         chosen = self.policy.choose(view)
         whole = type(chosen) is int or isinstance(chosen, np.integer)
         if not whole or chosen not in self._indices:
@@ -128,27 +131,59 @@ class Device:
         """Account for a head, whose end is known as soon as it is queued."""
         self.known.computing(head, option.head_s)
         record.head_start_s, record.head_end_s = head.start_s, head.end_s
-        if demand.energy_j is None or not demand.head_s:
-            self._charge(record, head, self._compute_w)
-        else:
-            self._charge(record, head, demand.energy_j / demand.head_s)
+        luck = head.work / demand.head_s if demand.head_s else 1.0
+        self.board.compute(record, head, demand.energy_j and demand.energy_j * luck)
 
-    def computed_rest(self, record: Record, rest: Job) -> None:
-        """Account for what no server answered."""
-        self._charge(record, rest, self._compute_w)
+    def computing_rest(self, record: Record, rest: Job, expected_s: float) -> None:
+        """Account for what no server answered, as soon as it is queued."""
+        self.known.computing(rest, expected_s)
         record.fallback_start_s, record.fallback_end_s = rest.start_s, rest.end_s
+        self.board.compute(record, rest)
+
+    def send(self, transfer: Transfer) -> Transfer:
+        """Put a transfer on the uplink."""
+        self.radio.submitted(self.uplink.submit(transfer), self.radio.up)
+        return transfer
 
     def sent(self, record: Record, transfer: Transfer) -> None:
         """Account for a transfer on the uplink that is over, or was cut."""
         self.known.sent(transfer, self.clock.now)
-        self.radio.sent(record, transfer)
+        self.radio.charge(record, transfer, self.radio.up)
+        record.airtime_s, record.sent_bytes = transfer.airtime_s, transfer.sent_bits / 8
         record.tx_start_s, record.tx_end_s = transfer.start_s, transfer.end_s
 
-    def received(self, record: Record, transfer: Transfer) -> None:
+    def receive(self, answer: Transfer) -> Transfer:
+        """Put an answer on the downlink."""
+        self.radio.submitted(self.downlink.submit(answer), self.radio.down)
+        return answer
+
+    def received(self, record: Record, answer: Transfer) -> None:
         """Account for an answer on the downlink that is over, or was cut."""
-        self.known.received(transfer, self.clock.now)
-        self.radio.received(record, transfer)
-        record.answer_start_s = transfer.start_s
+        self.known.received(answer, self.clock.now)
+        self.radio.charge(record, answer, self.radio.down)
+        record.received_bytes = answer.sent_bits / 8
+        record.answer_start_s = answer.start_s
+
+    def cut_off(self, record: Record, awaited: object) -> None:
+        """End a task that was under way when the battery was empty.
+
+        Args:
+            record: its row.
+            awaited: the job it was waiting for.
+        """
+        off_s = self.board.off_s
+        if isinstance(awaited, Transfer) and awaited.start_s is not None:
+            way = self.radio.down if record.server_end_s is not None else self.radio.up
+            if awaited.start_s + awaited.airtime_s > off_s:
+                awaited.end_s, awaited.airtime_s = None, max(off_s - awaited.start_s, 0.0)
+                awaited.sent_bits = way.link.sent_bits(awaited.start_s, max(off_s, awaited.start_s))
+            if awaited.start_s < off_s:
+                (self.received if way is self.radio.down else self.sent)(record, awaited)
+        for stamp in STAMPS:
+            if (getattr(record, stamp) or 0.0) > off_s:
+                setattr(record, stamp, None)
+        record.status, record.left_s = UNFINISHED, off_s
+        self.in_flight -= 1
 
     def leave(self, record: Record, status: str, correct: float | None = None) -> bool:
         """End a task now, one way or other; always True."""
@@ -161,9 +196,3 @@ class Device:
         if self._learn is not None and status != UNFINISHED:
             self._learn(record)
         return True
-
-    def _charge(self, record: Record, job: Job, watts: float) -> None:
-        """Charge a computation that has begun: it runs out, even if nobody waits for it."""
-        if job.start_s is not None:
-            record.compute_j += job.work * watts
-            self.compute_j += job.work * watts

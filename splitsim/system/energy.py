@@ -1,63 +1,89 @@
 """Energy is additive: a board draws idle + compute increment + radio increments.
 
-So the joules of the rows plus idle power times time are the joules of the board. If a device
-sends and receives at once, each direction draws its own increment.
+So the joules of the rows plus idle power times time are the joules of the board.
 """
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from functools import partial
 
-from splitsim.system.stations import Transfer
+from splitsim.entries import Hardware
+from splitsim.system.battery import Battery, BatterySpec, Draw, steady_j
+from splitsim.system.radio import RadioMeter
+from splitsim.system.stations import Job, Link
 from splitsim.task import Radio, Record
 
 
-class RadioMeter:
-    """What a device's radio draws, charged to the tasks that cause it."""
+class Board:
+    """The account of a device's board; of a hardware without watts all of it is NaN.
 
-    def __init__(self, radio: Radio) -> None:
-        self._radio = radio
-        self._active_s: list[tuple[float, float]] = []
-        self._records: list[Record] = []
-        self.joules = 0.0
+    Args:
+        hardware: its watts.
+        radio: its radio's.
+        uplink: the radio's link for sending.
+        downlink: the radio's link for receiving.
+        battery: what it draws from, if that is finite.
+    """
 
-    def sent(self, record: Record, transfer: Transfer) -> None:
-        """Charge a transfer on the uplink."""
-        airtime_s, bits = transfer.airtime_s, transfer.sent_bits
-        record.airtime_s = airtime_s
-        record.sent_bytes = bits / 8
-        record.tx_j = joules = self._radio.send_j(bits, airtime_s)
-        self._active(record, transfer.start_s, airtime_s, joules)
-
-    def received(self, record: Record, transfer: Transfer) -> None:
-        """Charge a transfer on the downlink."""
-        airtime_s, bits = transfer.airtime_s, transfer.sent_bits
-        record.received_bytes = bits / 8
-        record.rx_j = joules = self._radio.receive_j(bits, airtime_s)
-        self._active(record, transfer.start_s, airtime_s, joules)
-
-    def settle(self, until_s: float) -> None:
-        """Charge the tails, once all activity up to ``until_s`` is known.
-
-        A tail goes to the task whose last byte started it; the next activity cuts it short.
-        """
-        if not self._active_s or not self._radio.tail_w:
-            return
-        starts, ends = np.array(self._active_s).T
-        order = np.argsort(starts, kind="stable")
-        starts, ends = starts[order], ends[order]
-        quiet = np.maximum.accumulate(ends)  # the radio falls silent at the latest end so far
-        owner = order[np.maximum.accumulate(np.where(ends == quiet, np.arange(len(ends)), 0))]
-        gaps = np.append(starts[1:], until_s) - quiet
-        tails_j = self._radio.tail_w * np.clip(gaps, 0.0, self._radio.tail_s)
-        self.joules += float(tails_j.sum())
-        for n, tail_j in zip(owner.tolist(), tails_j.tolist(), strict=True):
-            self._records[n].tail_j += tail_j
-
-    def _active(
-        self, record: Record, start_s: float | None, airtime_s: float, joules: float
+    def __init__(
+        self,
+        hardware: Hardware,
+        radio: Radio,
+        uplink: Link,
+        downlink: Link,
+        battery: BatterySpec | None,
     ) -> None:
-        if start_s is not None:
-            self.joules += joules
-            self._active_s.append((start_s, start_s + airtime_s))
-            self._records.append(record)
+        self._hardware = hardware
+        self.battery = None
+        if battery is not None:
+            self.battery = Battery(battery.capacity_j, hardware.idle_w, radio)
+        self.radio = RadioMeter(radio, uplink, downlink, self.battery)
+        self.no_j = 0.0 * hardware.compute_w  # NaN where the watts are not known
+        self.compute_j = self.no_j
+
+    def compute(self, record: Record, job: Job, energy_j: float | None = None) -> None:
+        """Charge a computation that has begun: it runs out, even if nobody waits for it.
+
+        Args:
+            record: of the task.
+            job: the computation, queued.
+            energy_j: what it draws over idle, where a table says so.
+        """
+        if job.start_s is None:
+            return
+        joules = job.work * self._hardware.compute_w if energy_j is None else energy_j
+        record.compute_j += joules
+        self.compute_j += joules
+        if self.battery is not None and job.work:
+            drawn_j = partial(steady_j, joules / job.work, job.start_s)
+            end_s = job.start_s + job.work
+            draw = Draw(job.start_s, end_s, drawn_j, record, "compute_j", is_radio=False)
+            self.battery.add(draw)
+
+    def is_off(self, now_s: float) -> bool:
+        """Whether the battery is empty by now; what was charged ahead is then taken back."""
+        if self.battery is None or not self.battery.is_empty(now_s):
+            return False
+        for record, column, joules in self.battery.overcharged():
+            setattr(record, column, getattr(record, column) - joules)
+            if column == "compute_j":
+                self.compute_j -= joules
+            else:
+                self.radio.joules -= joules
+        return True
+
+    @property
+    def off_s(self) -> float:
+        """Since when it is off, once ``is_off`` was true; inf before."""
+        return math.inf if self.battery is None else self.battery.empty_s
+
+    def left_j(self, now_s: float) -> float:
+        """What is left in the battery; inf without one."""
+        return math.inf if self.battery is None else self.battery.left_j(now_s)
+
+    def settle(self, end_s: float) -> float:
+        """Charge the radio's tails up to a time; the joules of being on until then."""
+        on_s = self.off_s if self.is_off(end_s) else end_s
+        self.radio.settle(on_s)
+        return self._hardware.idle_w * on_s

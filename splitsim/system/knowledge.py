@@ -96,7 +96,7 @@ class Knowledge:
             if server.spec.report_every_s
         ]
 
-    def view(self, now_s: float, in_flight: int) -> View:
+    def view(self, now_s: float, in_flight: int, battery_j: float) -> View:
         """What the policy is shown for a task created now."""
         if self._created_s == self._created_s:  # not NaN
             self._gap.observe(now_s - self._created_s, 1.0, now_s)
@@ -104,7 +104,7 @@ class Knowledge:
         if self._reporting:
             self._hear_reports(now_s)
         backlog_bits = self._uplink_backlog_bits(now_s)
-        tail_s = self._options.radio.tail_s
+        tail_s = self._options.radio.awake_s
         left_s = tail_s if backlog_bits else self._active_s + tail_s - now_s
         return View(
             self._options,
@@ -117,6 +117,7 @@ class Knowledge:
             self._up.at_s,
             self._gap.value,
             left_s if left_s > 0 else 0.0,
+            battery_j,
             in_flight,
             self._told,
         )

@@ -44,7 +44,11 @@ def arrivals(
         yield clock.at(created_s, Moment(clock, task_key(device.index, task)))
         record, luck = create(task), next(device.luck)
         record.created_s = created_s
-        if most is not None and device.in_flight >= most:
+        if device.board.is_off(created_s):
+            record.status, record.left_s = DROPPED, created_s
+            if closed:
+                return
+        elif most is not None and device.in_flight >= most:
             record.status, record.left_s = DROPPED, created_s
         elif closed:
             yield from life(device, record, luck)
@@ -61,6 +65,17 @@ def life(device: Device, record: Record, luck: Sequence[float]) -> Life:
         luck: the factor of its head, and of its tail at each server.
     """
     option = device.decide(record)
+    if device.board.battery is None:
+        yield from _life(device, record, option, luck)
+        return
+    for awaited in _life(device, record, option, luck):
+        yield awaited
+        if device.board.is_off(device.clock.now):
+            device.cut_off(record, awaited)
+            return
+
+
+def _life(device: Device, record: Record, option: Option, luck: Sequence[float]) -> Life:
     if not (yield from _journey(device, record, option, luck)):
         yield from _give_up(device, record, option, luck[0])
 
@@ -86,8 +101,15 @@ def _journey(
     at = device.position[option.server]
     station = device.servers[at].station
     sent = Transfer(clock, key, 8 * demand.send_bytes, limit_s, device.one_way_s[at], head.end_s)
-    device.known.sending(device.uplink.submit(sent), option.send_bits)
-    yield sent
+    device.known.sending(sent, option.send_bits)
+    if device.radio.may_sleep(head.end_s):
+        device.radio.undecided += 1
+        yield settle(head)
+        device.radio.undecided -= 1
+        sent.ready_s = device.radio.wake(record, clock.now, device.radio.up)
+    else:
+        sent.ready_s = device.radio.awake_s(head.end_s)
+    yield device.send(sent)
     device.sent(record, sent)
     if sent.gave_up or sent.end_s is None:
         return False
@@ -102,11 +124,13 @@ def _journey(
 
     told = at, station.wait_s(), clock.now
     if device.servers[at].spec.backhaul_s:
-        back = yield travel(Job(clock, key, device.servers[at].spec.backhaul_s, limit_s))
+        back = Job(clock, key, device.servers[at].spec.backhaul_s, limit_s)
+        yield travel(back)
         if back.gave_up:
             return False
     answer = Transfer(clock, key, 8 * demand.answer_bytes, limit_s, device.cell.latency_s)
-    yield device.downlink.submit(answer)
+    answer.ready_s = device.radio.wake(record, clock.now, device.radio.down)
+    yield device.receive(answer)
     device.received(record, answer)
     if answer.gave_up:
         return False
@@ -127,9 +151,8 @@ def _give_up(device: Device, record: Record, option: Option, luck: float) -> Lif
     rest_s = demand.whole_s if record.head_start_s is None else demand.rest_s
     key = task_key(device.index, record.task)
     rest = Job(clock, key, (rest_s or 0.0) * luck, device.horizon_s)
-    device.known.computing(device.compute.submit(rest), rest_s or 0.0)
+    device.computing_rest(record, device.compute.submit(rest), rest_s or 0.0)
     yield rest
-    device.computed_rest(record, rest)
     if rest.gave_up:
         device.leave(record, UNFINISHED)
     else:

@@ -89,6 +89,7 @@ class Fifo:
         self._next = next(self._background, (math.inf, 0.0))
         self.offered_s = 0.0
         self.busy_s = 0.0
+        self._others_s = 0.0
 
     def submit(self, job: Job) -> Job:
         """Take a job, which happens when it is through."""
@@ -121,10 +122,19 @@ class Fifo:
             self._fold(now)
         return max(self._free[0] - now, 0.0)
 
+    def busy_until_s(self, time_s: float) -> float:
+        """Time spent on jobs and background up to the present or later, all workers together.
+
+        A worker that is busy beyond that time is so without a break.
+        """
+        self._fold(time_s)
+        return self.busy_s + self._others_s - sum(max(free - time_s, 0.0) for free in self._free)
+
     def _fold(self, now: float) -> None:
         free, (arrival, work) = self._free, self._next
         while arrival <= now:
             heapreplace(free, max(free[0], arrival) + work)
+            self._others_s += work
             arrival, work = next(self._background)
         self._next = arrival, work
 
@@ -145,12 +155,13 @@ class Link:
     def __init__(self, clock: Clock, rate: Steps) -> None:
         self._clock = clock
         self.rate = rate
-        self._free = 0.0
+        self.free_s = -math.inf  # when the last transfer ends; -inf: there was none
         self.airtime_s = 0.0
+        self._zero: Steps | None = None
 
     def submit(self, job: Transfer) -> Transfer:
         """Take a transfer."""
-        start = max(self._free, self._clock.now, job.ready_s)
+        start = max(self.free_s, self._clock.now, job.ready_s)
         if start < job.give_up_s:
             self._send(job, start)
         settle(job)
@@ -164,9 +175,15 @@ class Link:
             end = job.give_up_s
             job.sent_bits = self.sent_bits(start, end)
         job.start_s, job.airtime_s = start, end - start
-        self._free = end
+        self.free_s = end
         self.airtime_s += job.airtime_s
 
     def sent_bits(self, from_s: float, to_s: float) -> float:
         """Bits a transfer in progress moves between two times."""
         return self.rate.area(to_s) - self.rate.area(from_s)
+
+    def zero_s(self, from_s: float, to_s: float) -> float:
+        """Seconds between two times in which the rate is zero."""
+        if self._zero is None:
+            self._zero = self.rate.is_zero()
+        return self._zero.area(to_s) - self._zero.area(from_s)

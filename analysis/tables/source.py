@@ -1,0 +1,31 @@
+"""The published figures: ``traces/published/*.csv``, each read once."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from pathlib import Path
+
+TRACES = Path(__file__).resolve().parents[2] / "traces"
+
+
+@cache
+def published(name: str) -> list[dict[str, str]]:
+    """The rows of ``traces/published/<name>.csv``."""
+    with (TRACES / "published" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def only(name: str, **wanted: object) -> dict[str, str]:
+    """The one row of a published file with these cells.
+
+    Raises:
+        ValueError: there is no such row, or more than one.
+    """
+    (row,) = (r for r in published(name) if all(r[k] == str(v) for k, v in wanted.items()))
+    return row
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """``64x56x56`` as numbers."""
+    return tuple(int(size) for size in text.split("x"))

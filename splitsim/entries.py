@@ -1,0 +1,167 @@
+"""What tables hold: models, profiles, hardware and fits, and what a shift makes of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from splitsim.uncertainty import Cells, Shift
+
+TIMES = ("pre", "head", "encode", "decode", "tail")
+WHOLES = {"head": -1, "tail": 0}  # steps that have a whole, and the cut at which it stands
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network's cuts 0..L: ``layers[c]`` names cut c, ``wire_bytes[c]`` crosses the link.
+
+    ``network`` is the model whose layers and published totals it has: a student's teacher.
+    """
+
+    name: str
+    network: str
+    layers: tuple[str, ...]
+    wire_bytes: tuple[float, ...]
+    answer_bytes: float
+    top1: float
+
+    def shifted(self, _: Shift) -> Model:
+        """The same: bytes are counted, and a share of right answers has no factor."""
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A model's seconds per cut on one hardware; None where the table is empty.
+
+    ``times[name][c]``, ``basis[name][c]`` and ``factors[name][c]`` with name one of pre, head,
+    encode, decode, tail: how long it takes at cut c, what that figure rests on, and how far off
+    it may be. ``origin`` is the profile of the network that gives it its layers, if there is one.
+    """
+
+    network: str
+    hardware: str
+    times: Mapping[str, Cells]
+    basis: Mapping[str, tuple[str, ...]]
+    factors: Mapping[str, tuple[float, ...]]
+    energy_j: Cells
+    origin: Profile | None = None
+
+    def sum_s(self, cut: int, *names: str) -> float | None:
+        """The sum of some times at a cut; None if one of them is missing."""
+        parts = [self.times[name][cut] for name in names]
+        return None if None in parts else math.fsum(part for part in parts if part is not None)
+
+    def device_s(self, cut: int) -> float | None:
+        """Pre-processing, head and encoding."""
+        return self.sum_s(cut, "pre", "head", "encode")
+
+    def server_s(self, cut: int) -> float | None:
+        """Decoding (with the server's pre-processing) and tail."""
+        return self.sum_s(cut, "decode", "tail")
+
+    def rest_s(self, cut: int) -> float | None:
+        """What the device computes after a head at ``cut`` to finish by itself.
+
+        The tensor is at hand, so nothing is decoded. Measured heads need not rise with the
+        cut: a difference below zero counts as zero.
+        """
+        whole, head = self.times["head"][-1], self.times["head"][cut]
+        if whole is None or head is None:
+            return None
+        pre = self.times["pre"][-1] or 0.0 if cut == 0 else 0.0
+        return pre + max(whole - head, 0.0)
+
+    def shifted(self, shift: Shift) -> Profile:
+        """This profile under a shift.
+
+        Heads and tails move with all that have their layers from the same network, so that no
+        shift sets a student against its teacher; the other steps with all models of the board.
+        """
+        own = f"{self.network}@{self.hardware}"
+        names = {n: own if n in WHOLES else f"step@{self.hardware}" for n in TIMES}
+        times = {n: shift.column(f"{names[n]}/{n}", self.times[n], self.factors[n]) for n in TIMES}
+        energy_j = shift.column(f"{own}/energy", self.energy_j, self.factors["head"])
+        origin = self.origin and self.origin.shifted(shift)
+        moved = replace(self, times=times, energy_j=energy_j, origin=origin)
+        if self.origin and origin:
+            moved = moved._within(origin, self, self.origin)
+        return moved._within(moved, self, self)
+
+    def _within(self, whole: Profile, before: Profile, whole_before: Profile) -> Profile:
+        """With no part longer than a whole, where that was so before the shift."""
+        times = {
+            name: tuple(
+                _capped(part, was, whole.times[name][end], whole_before.times[name][end])
+                for part, was in zip(self.times[name], before.times[name], strict=True)
+            )
+            for name, end in WHOLES.items()
+        }
+        return replace(self, times={**self.times, **times})
+
+
+def _capped(
+    part: float | None, was: float | None, most: float | None, most_was: float | None
+) -> float | None:
+    if part is None or was is None or most is None or most_was is None or was > most_was:
+        return part
+    return min(part, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Watts:
+    """A power of a board, what it rests on, and how far off it may be; NaN and "": not known."""
+
+    w: float = math.nan
+    basis: str = ""
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """A board's watts: idle, and the increment over idle while it computes; NaN: not known."""
+
+    name: str
+    idle: Watts = Watts()
+    compute: Watts = Watts()
+    measuring_point: str = ""
+
+    @property
+    def idle_w(self) -> float:
+        """Of the board while it computes nothing."""
+        return self.idle.w
+
+    @property
+    def compute_w(self) -> float:
+        """What computing adds."""
+        return self.compute.w
+
+    @property
+    def has_watts(self) -> bool:
+        """Whether its energy is known."""
+        return not math.isnan(self.idle_w + self.compute_w)
+
+    def shifted(self, shift: Shift) -> Hardware:
+        """This hardware under a shift: its two powers move each by itself."""
+        idle_w = shift.value(f"{self.name}/idle", self.idle_w, self.idle.factor)
+        compute_w = shift.value(f"{self.name}/compute", self.compute_w, self.compute.factor)
+        return replace(
+            self, idle=replace(self.idle, w=idle_w), compute=replace(self.compute, w=compute_w)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A law time = a x layers + b x GMAC on one hardware, and how far its networks are from it.
+
+    The errors are relative: ``rms_error`` of all networks, ``worst_error`` of one of them.
+    """
+
+    hardware: str
+    networks: int
+    a_s_per_layer: float
+    b_s_per_gmac: float
+    rms_error: float
+    worst_error: float
+    worst_network: str

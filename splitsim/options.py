@@ -1,0 +1,65 @@
+"""The ways of running one inference: every cut of the models, made of their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from splitsim.errors import BadInput
+from splitsim.profiles import Tables
+from splitsim.task import Demand, Option
+
+
+def options(
+    tables: Tables, models: Sequence[str], hardware: str, servers: Mapping[str, str]
+) -> list[Option]:
+    """Every way a device can run the models: each cut, with each server that can take it.
+
+    Args:
+        tables: where the tables are.
+        models: model names.
+        hardware: of the device.
+        servers: hardware by server name.
+
+    Raises:
+        BadInput: a model has no table on some hardware; all such mistakes at once.
+    """
+    problems: list[str] = []
+    found: list[Option] = []
+    for name in models:
+        try:
+            found.extend(_model_options(tables, name, hardware, servers))
+        except BadInput as error:
+            problems.extend(error.problems)
+    if problems:
+        raise BadInput(*dict.fromkeys(problems))
+    return found
+
+
+def _model_options(
+    tables: Tables, name: str, hardware: str, servers: Mapping[str, str]
+) -> Iterator[Option]:
+    model, device = tables.model(name), tables.profile(name, hardware)
+    remote = {server: tables.profile(name, board) for server, board in servers.items()}
+    last = len(model.layers) - 1
+    for cut, layer in enumerate(model.layers):
+        head_s = device.device_s(cut)
+        if head_s is None:
+            continue
+        if cut == last:
+            local = Demand(head_s, correct=model.top1, energy_j=device.energy_j[cut])
+            yield Option(name, cut, layer, None, (local,))
+            continue
+        for server, profile in remote.items():
+            tail_s = profile.server_s(cut)
+            if tail_s is not None:
+                demand = Demand(
+                    head_s=head_s,
+                    send_bytes=model.wire_bytes[cut],
+                    tail_s=tail_s,
+                    answer_bytes=model.answer_bytes,
+                    correct=model.top1,
+                    rest_s=device.rest_s(cut),
+                    whole_s=device.device_s(last),
+                    energy_j=device.energy_j[cut],
+                )
+                yield Option(name, cut, layer, server, (demand,))
