@@ -11,24 +11,19 @@ What is built, and from what, stands in the modules of ``analysis/tables/``; eac
 from __future__ import annotations
 
 import argparse
-import importlib
-import pkgutil
 import sys
 from collections.abc import Collection, Sequence
 
-import tables
+from tables import fits, furcifer, power, radios, splinter, students, times
 from tables.source import TRACES
 
+MAKERS = (students, times, fits, power, radios, furcifer, splinter)
 GENERATED = ("models", "profiles")  # folders in which every file is made here
 
 
 def texts() -> dict[str, str]:
     """The text of every generated file, by its path below ``traces/``."""
-    names = sorted(module.name for module in pkgutil.iter_modules(tables.__path__, "tables."))
-    found: dict[str, str] = {}
-    for module in map(importlib.import_module, names):
-        found |= module.tables() if hasattr(module, "tables") else {}
-    return found
+    return {name: text for maker in MAKERS for name, text in maker.tables().items()}
 
 
 def differs(name: str, text: str) -> bool:

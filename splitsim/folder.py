@@ -6,12 +6,13 @@ import hashlib
 import json
 import math
 import platform
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from splitsim.basis import OptionRow, option_rows
 from splitsim.errors import BadInput
 from splitsim.parts import SHIFTS, PartName, home, whole, write_rows
 from splitsim.results import Results
@@ -115,9 +116,11 @@ def _open_folder(scenario: LoadedScenario, folder: Path) -> None:
     _write_once(folder / "scenario.yaml", scenario.text)
     _write_once(folder / "resolved.yaml", dump(json.loads(json.dumps(scenario.resolved))))
     for spec in scenario.points:
-        path = folder / "channels" / f"p{spec.point:04d}.parquet"
-        if not path.exists():
-            write_rows(path, ChannelRow, _channels(spec))
+        name = f"p{spec.point:04d}.parquet"
+        if not (folder / "channels" / name).exists():
+            write_rows(folder / "channels" / name, ChannelRow, _channels(spec))
+        if not (folder / "options" / name).exists():
+            write_rows(folder / "options" / name, OptionRow, option_rows(spec, scenario.tables))
 
 
 def _write_once(path: Path, text: str) -> None:
@@ -181,6 +184,7 @@ def _manifest(scenario: LoadedScenario) -> dict[str, Any]:
         ],
         "files": _file_hashes(scenario),
         "provenance": list(scenario.tables.provenance),
+        "fits": [asdict(fit) for fit in scenario.fits],
         "python": platform.python_version(),
         "platform": platform.platform(),
         "libraries": {name: version(name) for name in LIBRARIES},

@@ -52,6 +52,11 @@ class Results:
         return self._table("channels")
 
     @cached_property
+    def options(self) -> pd.DataFrame:
+        """A row per option and group of devices, with the columns of ``OptionRow``."""
+        return self._table("options")
+
+    @cached_property
     def summary(self) -> pd.DataFrame:
         """A row per point and policy, with what was swept in the last columns."""
         import pandas as pd

@@ -642,10 +642,21 @@ def line_changed(text: str, number: int, old: str, new: str) -> str:
             ["tab/profiles/resnet152@jetson-nano.csv: has 8 cuts, its model has 9"],
         ),
         (
-            {"hardware.csv": "hardware,idle_w,compute_w\nx,1,1\njetson-nano,-1,\n"},
+            {
+                "hardware.csv": "hardware,idle_w,compute_w,idle_basis,compute_basis\n"
+                "x,1,1,measured,measured\njetson-nano,-1,,guess,assumed\n"
+            },
             [
+                "hardware.csv:3: idle_basis: must be one of measured, published, scaled, assum",
                 "hardware.csv:3: idle_w: must be a number",
                 "hardware.csv:3: compute_w: must be a numb",
+            ],
+        ),
+        (
+            {"hardware.csv": "hardware,idle_w,compute_w\njetson-nano,1,1\n"},
+            [
+                "hardware.csv:1: there is no column idle_basis; there are hardware, idle_w, comp",
+                "hardware.csv:1: there is no column compute_basis; there are",
             ],
         ),
     ],

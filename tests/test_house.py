@@ -34,7 +34,7 @@ FLOORS = {
     1: ("world", "policies"),
     2: ("system",),
     3: ("scenario",),
-    4: ("simulation", "statistics", "parts", "shifts", "summary", "results", "folder"),
+    4: ("simulation", "statistics", "basis", "parts", "shifts", "summary", "results", "folder"),
     5: ("experiment", "report"),
     6: ("cli", "__main__"),
 }

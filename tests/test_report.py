@@ -28,7 +28,10 @@ SHORT = {"duration_s": 40.0, "warmup_s": 5.0, "seeds": 2}
 # Some tasks are computed after all, some are skipped.
 HARD = {"after_s": 0.12, "from": "created", "then": "local"}
 PLOTLY_JS = "* plotly.js v"
-PLACES = ["latency", "energy", "latency-parts", "energy-parts", "time-line"]
+PLACES = [
+    *("latency", "energy", "latency-parts", "energy-parts", "latency-basis", "energy-basis"),
+    "time-line",
+]
 
 
 def results_of(folder: Path, path: Path = QUICKSTART, **changes):

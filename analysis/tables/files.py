@@ -76,6 +76,11 @@ def seconds(ns: int) -> str:
     return f"{ns // 10**9}.{ns % 10**9:09d}".rstrip("0").rstrip(".")
 
 
+def combined(*factors: float) -> float:
+    """Independent factors of uncertainty together: their logarithms add as squares."""
+    return math.exp(math.hypot(*map(math.log, factors)))
+
+
 def factor_cell(factor: float | None) -> str:
     """A factor of uncertainty, or nothing for the usual one of its basis."""
     return "" if factor is None else f"{factor:.3f}"

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
+from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
 
-from tables.files import as_csv, factor_cell
+from tables.files import as_csv, combined, factor_cell
+from tables.fits import mode_rows
 from tables.source import only, published
 
 
@@ -56,19 +59,75 @@ def mode_w(device: str, model: str, precision: str) -> float:
     return float(only("jetson_power_modes", **wanted)["power_w"])
 
 
+def watts_of(board: str, state: str) -> list[float]:
+    """Every published figure of a state, lowest first."""
+    rows = [r for r in published("power_states") if (r["board"], r["state"]) == (board, state)]
+    return sorted(float(row["watts"]) for row in rows)
+
+
+def busy_w(device: str, mode: str) -> float:
+    """Mean board watts over the networks that TensorRT runs in a mode: they hardly differ."""
+    return fmean(float(row["power_w"]) for row in mode_rows(device, mode))
+
+
+def nano_idle() -> Watts:
+    """Between an idle Nano and a waiting board of its class whose WiFi is up."""
+    return between(state_w("jetson-nano", "idle"), state_w("jetson-class", "waiting"))
+
+
 def nano() -> Power:
-    """One meter, one software, both states: the only such pair among the published figures."""
-    waiting_w, busy_w = (state_w("jetson-class", state) for state in ("waiting", "computing"))
-    return Power(Watts(waiting_w, "assumed"), Watts(busy_w - waiting_w, "assumed"))
+    """Compute between two pairs of meters: that of one busy board, and the widest of a Nano."""
+    pair_w = state_w("jetson-class", "computing") - state_w("jetson-class", "waiting")
+    widest_w = mode_w("Nano", "ResNet-152", "FP16") - state_w("jetson-nano", "idle")
+    return Power(nano_idle(), between(pair_w, widest_w))
+
+
+def nano_tensorrt(mode: str) -> Power:
+    """Busy is published per mode, idle bounded."""
+    return Power(nano_idle(), above(nano_idle(), busy_w("Nano", mode)))
+
+
+def nano_5w() -> Power:
+    """PyTorch's increment is taken to fall with the mode as TensorRT's does."""
+    fast, slow = (nano_tensorrt(mode).compute for mode in ("MAXN", "5W"))
+    known = nano().compute
+    factor = combined(known.factor or 1.0, slow.factor or 1.0)
+    return Power(nano_idle(), Watts(known.w * slow.w / fast.w, "assumed", factor))
+
+
+def by_ratio(busy: float) -> Power:
+    """Idle bounded by two ratios to busy: the Nano's, and that of FurciferDataset's board."""
+    low = state_w("jetson-nano", "idle") / mode_w("Nano", "ResNet-152", "FP16")
+    high = state_w("jetson-class", "waiting") / state_w("jetson-class", "computing")
+    idle = between(low * busy, high * busy)
+    return Power(idle, above(idle, busy))
 
 
 def tx2() -> Power:
-    """Busy is published, idle only bounded by two ratios to busy."""
-    busy_w = mode_w("TX2", "VGG-16", "FP32")
-    low = state_w("jetson-nano", "idle") / mode_w("Nano", "ResNet-152", "FP16")
-    high = state_w("jetson-class", "waiting") / state_w("jetson-class", "computing")
-    idle = between(low * busy_w, high * busy_w)
-    return Power(idle, above(idle, busy_w))
+    """Busy with VGG-16 in FP32, as its measured heads are."""
+    return by_ratio(mode_w("TX2", "VGG-16", "FP32"))
+
+
+def jetson(device: str, mode: str) -> Power:
+    """A board whose busy watts are published per mode."""
+    return by_ratio(busy_w(device, mode))
+
+
+def pi_waiting() -> Watts:
+    """With a loaded model, at the wall."""
+    return Watts(between(*watts_of("raspberry-pi-4", "waiting")).w, "published")
+
+
+def pi() -> Power:
+    """PyTorch was not metered: the bounds of all that was."""
+    waiting, busy = (watts_of("raspberry-pi-4", state) for state in ("waiting", "computing"))
+    return Power(pi_waiting(), between(busy[0] - waiting[1], busy[1] - waiting[0]))
+
+
+def pi_running(runtime: str) -> Power:
+    """Busy with a runtime less waiting."""
+    waiting = pi_waiting()
+    return Power(waiting, Watts(state_w("raspberry-pi-4", runtime) - waiting.w, "published"))
 
 
 def server() -> Power:
@@ -124,8 +183,26 @@ def splinter_tpu() -> Power:
 # By hardware id, in pairs with the rows of published/boards.csv; None: nothing is known.
 POWERS: dict[str, Callable[[], Power] | None] = {
     "jetson-nano": nano,
+    "jetson-nano-tensorrt": partial(nano_tensorrt, "MAXN"),
+    "jetson-nano-5w": nano_5w,
+    "jetson-nano-5w-tensorrt": partial(nano_tensorrt, "5W"),
     "jetson-tx2": tx2,
+    "jetson-tx2-tensorrt": partial(jetson, "TX2", "MAXN"),
+    "jetson-tx2-maxp-tensorrt": partial(jetson, "TX2", "MAX-P"),
+    "jetson-tx2-maxq-tensorrt": partial(jetson, "TX2", "MAX-Q"),
+    "jetson-xavier": None,
+    "jetson-xavier-tensorrt": partial(jetson, "Xavier", "MAXN"),
+    "jetson-xavier-30w-tensorrt": partial(jetson, "Xavier", "30W"),
+    "jetson-xavier-15w-tensorrt": partial(jetson, "Xavier", "15W"),
+    "jetson-xavier-10w-tensorrt": partial(jetson, "Xavier", "10W"),
+    "raspberry-pi-4": pi,
+    "raspberry-pi-4-armnn": partial(pi_running, "armnn-fp32"),
+    "raspberry-pi-4-tflite": partial(pi_running, "tflite-fp32"),
+    "raspberry-pi-4-tflite-int8": partial(pi_running, "tflite-int8"),
+    "raspberry-pi-3b+": None,
+    "cortex-a76": None,
     "server-gpu": server,
+    "server-gpu-tensorrt": server,
     "raspberry-pi-4-splinter": splinter,
     "raspberry-pi-4-splinter-tpu": splinter_tpu,
     "splinter-server": None,

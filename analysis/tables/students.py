@@ -31,15 +31,17 @@ KINDS = {
 
 def block(before: Cut, name: str, row: Mapping[str, str], output: str) -> Cut:
     """The cut after a new block: its counts come to those before it."""
-    sums = (a + b for a, b in zip(before[1:4], counts(row), strict=True))
-    return Cut(name, *sums, shape(output), 0)
+    layers, macs, params = (a + b for a, b in zip(before[1:4], counts(row), strict=True))
+    return Cut(name, layers, macs, params, shape(output), 0)
 
 
 def grafted(teacher: Model, front: Sequence[Cut], join: int) -> list[Cut]:
     """The cuts of ``front``, then those of the teacher after its cut ``join``."""
-    gain = [new - old for new, old in zip(front[-1][1:4], teacher.cuts[join][1:4], strict=True)]
+    layers, macs, params = (
+        new - old for new, old in zip(front[-1][1:4], teacher.cuts[join][1:4], strict=True)
+    )
     kept = [
-        Cut(cut.layer, *(t + g for t, g in zip(cut[1:4], gain, strict=True)), cut.shape, 0)
+        cut._replace(layers=cut.layers + layers, macs=cut.macs + macs, params=cut.params + params)
         for cut in teacher.cuts[join + 1 :]
     ]
     return [*front, *kept]

@@ -9,11 +9,10 @@ Where totals are too few for a fit, only the first and the last cut have times.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from itertools import count
 
-from tables.files import Time, as_csv, profile_row
+from tables.files import Time, as_csv, combined, profile_row
 from tables.fits import ORIGINS, Fit, fit, totals
 from tables.models import Model
 from tables.source import only, published
@@ -23,11 +22,6 @@ SERVERS = ("server-gpu", "server-gpu-tensorrt")
 MEASURED = {"vgg16-tx2": "jetson-tx2"}  # the one device its heads were measured on
 SCALED = 2.0  # the usual factor of uncertainty of a scaled entry
 NOTHING = Time(0, "assumed", "")
-
-
-def combined(*factors: float) -> float:
-    """Independent factors of uncertainty together: their logarithms add as squares."""
-    return math.exp(math.hypot(*map(math.log, factors)))
 
 
 def law_of(hardware: str) -> Fit:

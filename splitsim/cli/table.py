@@ -66,7 +66,8 @@ def best_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
         swept: names of the swept parameters.
     """
     metrics = [metric for metric in BEST if f"{metric}_best" in rows[0]]
-    title = f"how often each policy is best, % of {rows[0]['shifts']} shifts of the tables"
+    shifts = max(row["shifts"] for row in rows)
+    title = f"how often each policy is best, % of {shifts} shifts of the tables"
     table = _table(swept, title)
     for metric in metrics:
         table.add_column(BEST[metric], justify="right", no_wrap=True)

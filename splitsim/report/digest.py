@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from splitsim.parts import PartName, parts_in
+from splitsim.report.basis import KINDS, Grounds, Sums
 from splitsim.summary import ENERGY
 from splitsim.task import STAMPS
 
@@ -34,6 +35,8 @@ LATENCY_PARTS = {
     "fallback": ("fallback_start_s", "fallback_end_s"),
 }
 ENERGY_PARTS = dict(zip(("compute", "send", "receive", "radio tail"), ENERGY, strict=True))
+
+CHOICE = ("device", "option", "server")
 
 Columns = Mapping[str, np.ndarray]
 
@@ -87,6 +90,8 @@ class Group:
     energy_j: Curve
     latency_parts_s: Mapping[str, float]
     energy_parts_j: Mapping[str, float]
+    latency_basis_s: Mapping[str, Mapping[str, float]]  # by part, what rests on each basis
+    energy_basis_j: Mapping[str, Mapping[str, float]]
     deadlines_s: Sequence[float]  # the finite ones of its devices
     deadline_s: float  # of the first device; inf: none
     timeline: TimeLine
@@ -122,6 +127,8 @@ class _Part:
     energy_j: np.ndarray
     latency_sums_s: Mapping[str, float]
     energy_sums_j: Mapping[str, float]
+    latency_basis_s: Sums
+    energy_basis_j: Sums
 
 
 class _Digester:
@@ -130,6 +137,8 @@ class _Digester:
     def __init__(self, results: Results, groups: int) -> None:
         self._folder = results.folder
         self._warmups_s = [point["warmup_s"] for point in results.manifest["points"]]
+        self._options = results.options
+        self._grounds: dict[int, Grounds] = {}
         self._quantiles = min(max(QUANTILES // max(groups, 1), 100), 1000)
         self._markers = min(max(MARKERS // max(groups, 1), 200), 2000)
 
@@ -149,23 +158,39 @@ class _Digester:
             energy_j=Curve.of(energy_j, len(energy_j), self._quantiles),
             latency_parts_s=_means([part.latency_sums_s for part in parts], len(latency_s)),
             energy_parts_j=_means([part.energy_sums_j for part in parts], len(energy_j)),
+            latency_basis_s=_basis([part.latency_basis_s for part in parts], len(latency_s)),
+            energy_basis_j=_basis([part.energy_basis_j for part in parts], len(energy_j)),
             deadlines_s=np.unique(deadlines_s[np.isfinite(deadlines_s)]).tolist(),
             deadline_s=float(deadlines_s[0]),
             timeline=self._timeline(first, str(devices["device"][0])),
         )
 
     def _part(self, name: PartName) -> _Part:
-        rows = name.read(self._folder, "tasks", (*STAMPS, *ENERGY))
+        rows = name.read(self._folder, "tasks", (*CHOICE, *STAMPS, *ENERGY))
         counts = rows["created_s"] >= self._warmups_s[name.point]
         tasks = {column: values[counts] for column, values in rows.items()}
         answered = ~np.isnan(tasks["done_s"])
         done = {stamp: tasks[stamp][answered] for stamp in STAMPS}
+        parts_s = latency_parts_s(done)
+        parts_j = {part: tasks[column] for part, column in ENERGY_PARTS.items()}
+        grounds = self._grounds_of(name.point)
+        chosen = grounds.options_of(tasks)
+        head_s, fallback_s = _computing_s(tasks, "head"), _computing_s(tasks, "fallback")
         return _Part(
             latency_s=done["done_s"] - done["created_s"],
             energy_j=np.sum([tasks[column] for column in ENERGY], axis=0),
-            latency_sums_s={p: float(np.sum(v)) for p, v in latency_parts_s(done).items()},
-            energy_sums_j={p: float(np.sum(tasks[c])) for p, c in ENERGY_PARTS.items()},
+            latency_sums_s={p: float(np.sum(v)) for p, v in parts_s.items()},
+            energy_sums_j={p: float(np.sum(v)) for p, v in parts_j.items()},
+            latency_basis_s=grounds.latency(parts_s, fallback_s[answered], chosen[answered]),
+            energy_basis_j=grounds.energy(parts_j, head_s, fallback_s, chosen),
         )
+
+    def _grounds_of(self, point: int) -> Grounds:
+        if point not in self._grounds:
+            options = self._options
+            rows = options[options["point"] == point] if len(options) else options
+            self._grounds = {point: Grounds({c: rows[c].to_numpy() for c in rows.columns})}
+        return self._grounds[point]
 
     def _timeline(self, name: PartName, device: str) -> TimeLine:
         """Of the first device with the first seed, the one the channels are written for."""
@@ -189,6 +214,18 @@ def _ways(tasks: Columns) -> Iterator[str]:
     """Option and server of each task; a skipped frame has neither."""
     for option, server in zip(tasks["option"], tasks["server"], strict=True):
         yield "skipped" if option is None else f"{option}@{server}" if server else str(option)
+
+
+def _computing_s(tasks: Columns, what: str) -> np.ndarray:
+    """How long each task computed on its device."""
+    seconds: np.ndarray = np.nan_to_num(tasks[f"{what}_end_s"] - tasks[f"{what}_start_s"])
+    return seconds
+
+
+def _basis(sums: Sequence[Sums], count: int) -> dict[str, dict[str, float]]:
+    """Means over all seeds together, by part and basis."""
+    means = {p: np.sum([each[p] for each in sums], axis=0) / max(count, 1) for p in sums[0]}
+    return {part: dict(zip(KINDS, mean.tolist(), strict=True)) for part, mean in means.items()}
 
 
 def _means(sums: Sequence[Mapping[str, float]], count: int) -> dict[str, float]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from splitsim.report import plots, sweep, timeline
-from splitsim.report.digest import Group, digest
+from splitsim.report import bands, plots, sweep, timeline
+from splitsim.report.basis import total
+from splitsim.report.digest import Group
 from splitsim.report.look import Line
 from splitsim.results import Results
 
@@ -56,6 +57,18 @@ ENERGY_PARTS = Figure(
     "energy of the servers are left out.",
     wide=True,
 )
+LATENCY_BASIS = Figure(
+    "latency-basis",
+    "What the latency rests on",
+    "The same means by what the tables say of the entries behind them. Scenario: waiting, sending "
+    "and network latency, which follow from the channels and loads that were chosen.",
+)
+ENERGY_BASIS = Figure(
+    "energy-basis",
+    "What the energy rests on",
+    "Computing rests on the weaker of its time and its watts, sending, receiving and the radio's "
+    "tail on the radio.",
+)
 TIME_LINE = Figure(
     "time-line",
     "A minute of one device",
@@ -65,7 +78,10 @@ TIME_LINE = Figure(
     by="policy",
     wide=True,
 )
-POINT_FIGURES = (LATENCY, ENERGY, LATENCY_PARTS, ENERGY_PARTS, TIME_LINE)
+POINT_FIGURES = (
+    *(LATENCY, ENERGY, LATENCY_PARTS, ENERGY_PARTS, LATENCY_BASIS, ENERGY_BASIS),
+    TIME_LINE,
+)
 SWEEP_CAPTIONS = (
     "Over all tasks; one without an answer counts as infinite (\N{INFINITY} at the top).",
     "Over all tasks, infinite where more than 5 % got no answer. Bars: 95 % interval of the "
@@ -85,19 +101,27 @@ def sweep_figures() -> list[Figure]:
     ]
 
 
-def figures_json(results: Results, looks: Mapping[str, Line], parameter: str | None) -> str:
+def shift_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """A place for each metric that the shifts of a summary tell of."""
+    return [Figure(f"shift-{column.key}", column.title, "") for column in bands.shown(rows)]
+
+
+def figures_json(
+    results: Results, groups: Sequence[Group], looks: Mapping[str, Line], parameter: str | None
+) -> str:
     """Every figure by key and, where it depends on them, by point and policy.
 
     It may stand in a script element: no "<" is left in it.
 
     Args:
         results: the folder.
+        groups: its digest.
         looks: by policy, in order.
         parameter: the swept one, if there is one only and it is a number.
     """
     drawn: dict[str, Any] = {}
     if results.summary_rows:
-        drawn = _of_points(results, looks)
+        drawn = _of_points(results, groups, looks) | _of_shifts(results, looks)
     if parameter is not None:
         drawn |= _of_sweep(results, parameter, looks)
     return json.dumps(drawn, separators=(",", ":")).replace("<", "\\u003c")
@@ -112,8 +136,22 @@ def _of_sweep(results: Results, parameter: str, looks: Mapping[str, Line]) -> di
     }
 
 
-def _of_points(results: Results, looks: Mapping[str, Line]) -> dict[str, Any]:
-    groups = digest(results)
+def _of_shifts(results: Results, looks: Mapping[str, Line]) -> dict[str, Any]:
+    rows = results.summary_rows
+    points = [
+        [row for row in rows if row["point"] == n] for n in range(len(results.manifest["points"]))
+    ]
+    return {
+        f"shift-{column.key}": [
+            _plain(bands.bands(own, column, looks)) if own else None for own in points
+        ]
+        for column in bands.shown(rows)
+    }
+
+
+def _of_points(
+    results: Results, groups: Sequence[Group], looks: Mapping[str, Line]
+) -> dict[str, Any]:
     points = [
         [group for group in groups if group.point == point]
         for point in range(len(results.manifest["points"]))
@@ -127,6 +165,10 @@ def _of_points(results: Results, looks: Mapping[str, Line]) -> dict[str, Any]:
             _plain(draw.latency_parts(point)) if point else None for point in points
         ],
         ENERGY_PARTS.key: [_plain(draw.energy_parts(point)) if point else None for point in points],
+        LATENCY_BASIS.key: [
+            _plain(draw.latency_basis(point)) if point else None for point in points
+        ],
+        ENERGY_BASIS.key: [_plain(draw.energy_basis(point)) if point else None for point in points],
         TIME_LINE.key: [lanes.by_policy(point) for point in points],
     }
 
@@ -141,6 +183,8 @@ class _Points:
         self._energy = plots.Axis.over("joules", [g.energy_j for g in groups])
         self._latency_used = plots.parts_used([g.latency_parts_s for g in groups])
         self._energy_used = plots.parts_used([g.energy_parts_j for g in groups])
+        self._latency_basis = plots.parts_used([total(g.latency_basis_s) for g in groups])
+        self._energy_basis = plots.parts_used([total(g.energy_basis_j) for g in groups])
 
     def latency(self, groups: Sequence[Group]) -> Any:
         return plots.latency_curves(groups, self._looks, self._latency)
@@ -153,6 +197,12 @@ class _Points:
 
     def energy_parts(self, groups: Sequence[Group]) -> Any:
         return plots.energy_parts(groups, self._energy_used)
+
+    def latency_basis(self, groups: Sequence[Group]) -> Any:
+        return plots.latency_basis(groups, self._latency_basis)
+
+    def energy_basis(self, groups: Sequence[Group]) -> Any:
+        return plots.energy_basis(groups, self._energy_basis)
 
 
 class _TimeLines:

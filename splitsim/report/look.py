@@ -35,6 +35,15 @@ PART_LOOKS = {
     "radio tail": ("#DDAA33", "/"),
 }
 
+# Of what a figure rests on, from firm to weak; hatched where it is a guess.
+BASIS_LOOKS = {
+    "measured": ("#009E73", ""),
+    "published": ("#3D8FC9", ""),
+    "scaled": ("#E69F00", ""),
+    "assumed": ("#D55E00", "/"),
+    "scenario": ("#9A9A9A", ""),
+}
+
 NONE = "\N{EN DASH}"
 ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
 INFINITE = "\N{INFINITY}"

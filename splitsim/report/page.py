@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from splitsim.folder import failures
-from splitsim.parts import parts_in, whole
+from splitsim.parts import whole
 from splitsim.report import tables
-from splitsim.report.figures import POINT_FIGURES, Figure, figures_json, sweep_figures
+from splitsim.report.bands import shown
+from splitsim.report.digest import digest
+from splitsim.report.figures import (
+    POINT_FIGURES,
+    Figure,
+    figures_json,
+    shift_figures,
+    sweep_figures,
+)
 from splitsim.report.look import lines, point_name
 from splitsim.results import Results
+from splitsim.uncertainty import FACTORS
 
 TIMES = " \N{MULTIPLICATION SIGN} "
 
@@ -44,7 +53,7 @@ def page(results: Results) -> str:
     content = _Content(results)
     return environment.get_template("template.html").render(
         content=content,
-        data=Markup(figures_json(results, content.looks, content.parameter)),
+        data=Markup(figures_json(results, content.groups, content.looks, content.parameter)),
         plotly_js=Markup(get_plotlyjs()),
     )
 
@@ -73,6 +82,7 @@ class _Content:
         self.swept = [point["swept"] for point in self.manifest["points"]]
         self.points = [point_name(swept) for swept in self.swept]
         self.policies = list(dict.fromkeys(str(row["policy"]) for row in self.rows))
+        self.groups = digest(results) if self.rows else []
         self.looks = lines(self.manifest["policies"])
         self.failures = failures(results.folder)
 
@@ -98,8 +108,7 @@ class _Content:
     @property
     def missing(self) -> str:
         """How many parts are not there."""
-        parts, there = self.manifest["parts"], len(parts_in(self.results.folder))
-        return f"{parts - there:,} of {parts:,} parts are missing."
+        return f"{self.results.missing:,} of {self.results.parts:,} parts are missing."
 
     @property
     def swept_names(self) -> str:
@@ -116,6 +125,26 @@ class _Content:
     @property
     def overloads(self) -> list[str]:
         return tables.overloads(self.rows, self.swept)
+
+    @property
+    def shifted(self) -> Sequence[Figure]:
+        return shift_figures(self.rows) if self.results.shifts else ()
+
+    @property
+    def shifts(self) -> tables.Table:
+        return tables.shifts_table(self.rows, self.swept, shown(self.rows))
+
+    @property
+    def factors(self) -> Mapping[str, float]:
+        return FACTORS
+
+    @property
+    def basis(self) -> tables.Table:
+        return tables.basis_table(self.groups, self.swept)
+
+    @property
+    def fits(self) -> tables.Table:
+        return tables.fits_table(self.manifest.get("fits", ()))
 
     @property
     def provenance(self) -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from splitsim.report.basis import shares_text, total
 from splitsim.report.digest import Curve, Group
-from splitsim.report.look import PART_LOOKS, Line, Unit, short, unit
+from splitsim.report.look import BASIS_LOOKS, PART_LOOKS, Line, Unit, short, unit
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -84,12 +85,26 @@ def energy_curves(groups: Sequence[Group], looks: Mapping[str, Line], axis: Axis
 def latency_parts(groups: Sequence[Group], used: Sequence[str]) -> go.Figure:
     """Mean seconds of each part of a latency: a bar's length is the mean latency."""
     bars = {group.policy: group.latency_parts_s for group in groups}
-    return _stack(bars, used, "seconds", "mean latency of answered tasks")
+    rests = {group.policy: group.latency_basis_s for group in groups}
+    return _stack(bars, used, "seconds", "mean latency of answered tasks", rests)
 
 
 def energy_parts(groups: Sequence[Group], used: Sequence[str]) -> go.Figure:
     """Mean joules of each part: a bar's length is the mean energy of a task."""
     bars = {group.policy: group.energy_parts_j for group in groups}
+    rests = {group.policy: group.energy_basis_j for group in groups}
+    return _stack(bars, used, "joules", "mean energy per task", rests)
+
+
+def latency_basis(groups: Sequence[Group], used: Sequence[str]) -> go.Figure:
+    """The same latencies by what they rest on."""
+    bars = {group.policy: total(group.latency_basis_s) for group in groups}
+    return _stack(bars, used, "seconds", "mean latency of answered tasks")
+
+
+def energy_basis(groups: Sequence[Group], used: Sequence[str]) -> go.Figure:
+    """The same energies by what they rest on."""
+    bars = {group.policy: total(group.energy_basis_j) for group in groups}
     return _stack(bars, used, "joules", "mean energy per task")
 
 
@@ -181,15 +196,23 @@ def _middle(text: str) -> dict[str, Any]:
 
 
 def _stack(
-    bars: Mapping[str, Mapping[str, float]], used: Sequence[str], kind: str, title: str
+    bars: Mapping[str, Mapping[str, float]],
+    used: Sequence[str],
+    kind: str,
+    title: str,
+    rests: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
 ) -> go.Figure:
     """Horizontal bars in the policies' order from the top, with their sums at the ends.
 
-    The page makes the legend of them, as plotly's would push narrow figures together.
+    The page makes the legend of them, as plotly's would push narrow figures together. What a
+    part rests on is told where the pointer is.
     """
     sums = {policy: math.fsum(parts.values()) for policy, parts in bars.items()}
     scale = unit(kind, sums.values())
-    traces = [_bar_part(part, bars, scale) for part in used]
+    notes = {
+        part: [f": {shares_text(rests[p][part])}" if rests else "" for p in bars] for part in used
+    }
+    traces = [_bar_part(part, bars, scale, notes[part]) for part in used]
     longest = (max(sums.values(), default=0.0) or 1.0) * scale.factor
     layout = {
         "height": 64 + BAR * len(bars),
@@ -197,12 +220,12 @@ def _stack(
         "barmode": "stack",
         "bargap": 0.3,
         "xaxis": {"title": {"text": f"{title}, {scale.name}"}, "range": [0, 1.02 * longest]},
-        "yaxis": _names([short(policy) for policy in bars]),
+        "yaxis": names_axis([short(policy) for policy in bars]),
     }
     return figure([*traces, _bar_sums(sums, scale)], layout)
 
 
-def _names(names: Sequence[str]) -> dict[str, Any]:
+def names_axis(names: Sequence[str]) -> dict[str, Any]:
     """An axis of names from the top; they need not differ, as cut ones may not."""
     return {
         "range": [len(names) - 0.5, -0.5],
@@ -213,19 +236,22 @@ def _names(names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _bar_part(part: str, bars: Mapping[str, Mapping[str, float]], scale: Unit) -> Any:
+def _bar_part(
+    part: str, bars: Mapping[str, Mapping[str, float]], scale: Unit, notes: Sequence[str]
+) -> Any:
     import plotly.graph_objects as go
 
-    colour, hatch = PART_LOOKS[part]
+    colour, hatch = PART_LOOKS.get(part) or BASIS_LOOKS[part]
     digits = scale.digits + 1
     return go.Bar(
         x=[parts[part] * scale.factor for parts in bars.values()],
         y=list(range(len(bars))),
-        customdata=[short(policy) for policy in bars],
+        customdata=[[short(p), note] for p, note in zip(bars, notes, strict=True)],
         orientation="h",
         name=part,
         marker={"color": colour, "pattern": {**HATCH, "shape": hatch, "bgcolor": colour}},
-        hovertemplate=f"%{{customdata}}: {part} %{{x:,.{digits}f}} {scale.name}<extra></extra>",
+        hovertemplate=f"%{{customdata[0]}}: {part} %{{x:,.{digits}f}} {scale.name}"
+        "%{customdata[1]}<extra></extra>",
     )
 
 

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from splitsim.report.basis import KINDS, total
+from splitsim.report.digest import Group
 from splitsim.report.look import NONE, Unit, point_name, unit, value_text
 from splitsim.task import DROPPED, TIMEOUT, UNFINISHED
+from splitsim.uncertainty import BASES
 
 Row = Mapping[str, Any]
 
@@ -44,6 +47,14 @@ PIVOTS = (
     Column("95th percentile of latency, all tasks", "latency_p95_all_s", "seconds"),
     Column("Energy per task", "energy_mean_j", "joules", "energy_mean_j_ci95"),
     Column("Missed deadlines", "deadline_miss", "share", "deadline_miss_ci95"),
+)
+SHIFTED = (
+    Column("Mean latency", "latency_mean_s", "seconds"),
+    Column("p95 of all tasks", "latency_p95_all_s", "seconds"),
+    Column("Energy per task", "energy_mean_j", "joules"),
+    Column("Whole board", "board_power_w", "watts"),
+    Column("Missed deadline", "deadline_miss", "share"),
+    Column("Goodput", "goodput", "share"),
 )
 
 
@@ -89,6 +100,77 @@ def pivots(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> list[Tabl
     return [_pivot(rows, swept, column) for column in PIVOTS]
 
 
+def shifts_table(
+    rows: Sequence[Row], swept: Sequence[Mapping[str, Any]], columns: Sequence[Column]
+) -> Table:
+    """How often each policy is best when the tables are shifted, and within which bounds it is.
+
+    Args:
+        rows: of a summary with shifts.
+        swept: by point.
+        columns: those of SHIFTED that are known.
+    """
+    units = [
+        unit(c.kind, (row[f"{c.key}_{end}"] for row in rows for end in ("low", "high")))
+        for c in columns
+    ]
+    bodies = [
+        (
+            point_name(swept[point]),
+            [
+                Line(
+                    str(row["policy"]),
+                    [_best(row, c.key, found) for c, found in zip(columns, units, strict=True)],
+                )
+                for row in group
+            ],
+        )
+        for point, group in groupby(rows, key=lambda row: int(row["point"]))
+    ]
+    headings = [(c.title, f"% best; {u.name}") for c, u in zip(columns, units, strict=True)]
+    return Table("", headings, bodies)
+
+
+def basis_table(groups: Sequence[Group], swept: Sequence[Mapping[str, Any]]) -> Table:
+    """By policy, the percentages of latency and energy that rest on each basis."""
+    headings = [
+        *((kind, "% of latency") for kind in KINDS),
+        *((kind, "% of energy") for kind in BASES),
+    ]
+    bodies = [
+        (point_name(swept[point]), [_basis_line(group) for group in of_point])
+        for point, of_point in groupby(groups, key=lambda group: group.point)
+    ]
+    return Table("", headings, bodies)
+
+
+def fits_table(fits: Sequence[Mapping[str, Any]]) -> Table:
+    """The laws by which times were scaled, with their residuals."""
+    headings = [
+        ("a", "ms per layer"),
+        ("b", "ms per GMAC"),
+        ("Networks", ""),
+        ("rms error", "%"),
+        ("Worst error", "%"),
+        ("of", ""),
+    ]
+    lines = [
+        Line(
+            str(fit["hardware"]),
+            [
+                Cell(f"{1e3 * fit['a_s_per_layer']:.4g}"),
+                Cell(f"{1e3 * fit['b_s_per_gmac']:.4g}"),
+                Cell(str(fit["networks"])),
+                Cell(f"{100 * fit['rms_error']:.0f}"),
+                Cell(f"{100 * fit['worst_error']:+.0f}"),
+                Cell(str(fit["worst_network"])),
+            ],
+        )
+        for fit in fits
+    ]
+    return Table("", headings, [("", lines)])
+
+
 def overloads(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> list[str]:
     """A sentence for everything that was offered more work than it can do."""
     return [
@@ -132,6 +214,22 @@ def _summary_line(row: Row, units: Sequence[Unit]) -> Line:
 def _cell(row: Row, column: Column, found: Unit) -> Cell:
     interval = row[column.interval] if column.interval else math.nan
     return Cell(found.text(row[column.key]), found.interval(interval))
+
+
+def _best(row: Row, key: str, found: Unit) -> Cell:
+    low, high, share = (float(row[f"{key}_{what}"]) for what in ("low", "high", "best"))
+    band = "" if math.isnan(low) else f"{found.text(low)} \N{EN DASH} {found.text(high)}"
+    return Cell(NONE if math.isnan(share) else f"{100 * share:.0f}", band)
+
+
+def _basis_line(group: Group) -> Line:
+    latency, energy = total(group.latency_basis_s), total(group.energy_basis_j)
+    return Line(group.policy, [*_shares(latency, KINDS), *_shares(energy, BASES)])
+
+
+def _shares(parts: Mapping[str, float], kinds: Sequence[str]) -> list[Cell]:
+    whole = math.fsum(parts.values())
+    return [Cell(f"{100 * parts[kind] / whole:.0f}" if whole > 0 else NONE) for kind in kinds]
 
 
 def _failed(row: Row) -> Cell:

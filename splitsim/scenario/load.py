@@ -100,12 +100,15 @@ class _Loader:
         self._same_policies(points)
         if self._problems:
             raise BadInput(*(_told(*found, len(points)) for found in self._problems.items()))
+        specs = [point for point in points if point is not None]
+        fits = [fit for name in _hardware(specs) for fit in self._tables.fits(name)]
         return LoadedScenario(
             path=self._path,
             text=self._document.text,
             resolved=data,
-            points=[point for point in points if point is not None],
+            points=specs,
             tables=self._tables,
+            fits=fits,
             files=sorted(self._tables.used | self._traces),
             warnings=list(self._warnings),
         )
@@ -193,6 +196,12 @@ class _Loader:
         self, document: Document, path: Path_, what: str, swept: Mapping[str, Any] | None = None
     ) -> None:
         self._problems.setdefault(document.problem(path, what), []).append(swept or {})
+
+
+def _hardware(specs: Sequence[Spec]) -> list[str]:
+    """The names of all hardware, each once."""
+    owners = (owner for spec in specs for owner in (spec.hardware, spec.server_hardware))
+    return list(dict.fromkeys(board.name for owner in owners for board in owner.values()))
 
 
 def _told(problem: str, found: Sequence[Mapping[str, Any]], points: int) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field
 
 from splitsim.component import Component, Count, Name, NonNegative, Positive
-from splitsim.entries import Hardware
+from splitsim.entries import Fit, Hardware
 from splitsim.options import options
 from splitsim.policies.base import Policy
 from splitsim.policies.kinds import policy_class
@@ -116,6 +116,7 @@ class LoadedScenario:
     resolved: Mapping[str, Any]  # the file's data after overrides
     points: Sequence[Spec]
     tables: Tables
+    fits: Sequence[Fit]  # by which times on its hardware were scaled
     files: Sequence[Path]
     warnings: Sequence[str]
 

@@ -1,0 +1,86 @@
+"""The options of a results folder: what each consists of, and what every figure rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from splitsim.profiles import Tables
+from splitsim.scenario import Spec
+from splitsim.system.device import DeviceSpec
+from splitsim.task import Option
+
+
+@dataclass
+class OptionRow:
+    """An option of a group of devices at one point, before noise and queues.
+
+    Times are those of the tables, empty where nothing is computed there. ``whole_basis`` is that
+    of the device's time for all of the model, which a fallback computes or completes.
+    """
+
+    point: int
+    group: str
+    option: str
+    server: str | None
+    model: str
+    cut: int
+    layer: str
+    wire_bytes: float
+    answer_bytes: float
+    correct: float
+    pre_s: float | None
+    head_s: float | None
+    encode_s: float | None
+    decode_s: float | None
+    tail_s: float | None
+    energy_j: float | None  # of computing on the device, where that was metered itself
+    pre_basis: str
+    head_basis: str
+    encode_basis: str
+    decode_basis: str
+    tail_basis: str
+    whole_basis: str
+    compute_basis: str  # of the watts of computing
+    radio_basis: str
+
+
+def option_rows(spec: Spec, tables: Tables) -> list[OptionRow]:
+    """All options of all groups of devices at a point."""
+    return [
+        _row(spec, tables, group, option)
+        for group in spec.scenario.devices
+        for option in spec.options[group.name]
+    ]
+
+
+def _row(spec: Spec, tables: Tables, group: DeviceSpec, option: Option) -> OptionRow:
+    cut, demand = option.cut, option.demand(0)
+    device = tables.profile(option.model, group.hardware)
+    board = spec.server_hardware[option.server].name if option.server else None
+    server = tables.profile(option.model, board) if board else None
+    return OptionRow(
+        point=spec.point,
+        group=group.name,
+        option=option.label,
+        server=option.server,
+        model=option.model,
+        cut=cut,
+        layer=option.layer,
+        wire_bytes=demand.send_bytes,
+        answer_bytes=demand.answer_bytes,
+        correct=demand.correct,
+        pre_s=device.times["pre"][cut],
+        head_s=device.times["head"][cut],
+        encode_s=device.times["encode"][cut],
+        decode_s=server.times["decode"][cut] if server else None,
+        tail_s=server.times["tail"][cut] if server else None,
+        energy_j=demand.energy_j,
+        pre_basis=device.basis["pre"][cut],
+        head_basis=device.basis["head"][cut],
+        encode_basis=device.basis["encode"][cut],
+        decode_basis=server.basis["decode"][cut] if server else "",
+        tail_basis=server.basis["tail"][cut] if server else "",
+        whole_basis=device.basis["head"][-1],
+        compute_basis=spec.hardware[group.name].compute.basis,
+        radio_basis=spec.radios[group.cell].basis,
+    )
