@@ -259,8 +259,8 @@ class _Runner:
         with TemporaryDirectory(prefix="splitsim-") as name:
             luggage, bench = Path(name) / "bench.pickle", self._bench
             luggage.write_bytes(pickle.dumps((bench.scenario, bench.folder, bench.names)))
-            opening = (luggage, self._board)
-            self._serve(ProcessPoolExecutor(jobs, context, _open_worker, opening), parts)
+            opening = (_open_worker, (luggage, self._board))
+            self._serve(ProcessPoolExecutor(jobs, context, *opening), parts)
 
     def _serve(self, processes: ProcessPoolExecutor, parts: list[int]) -> None:
         with processes as pool:
@@ -284,10 +284,9 @@ class _Runner:
         self._tell()
 
     def _finished(self, n: int, wall_s: float, failure: str | None) -> None:
-        name = str(self._missing[n])
-        self._walls[name] = wall_s
-        self._done += 1
         note = failure_note(self._folder, self._missing[n])
+        self._walls[str(self._missing[n])] = wall_s
+        self._done += 1
         if failure is not None:
             note.parent.mkdir(parents=True, exist_ok=True)
             note.write_text(failure, encoding="utf-8")

@@ -22,6 +22,7 @@ METRICS = {
     "goodput": False,
 }
 ENDS = (0.05, 0.95)
+EQUAL = 1e-9  # sums of the same terms in another order differ by less
 FEW = 20  # with fewer shifts less than one lies beyond each end: the extremes are given
 
 Row = Mapping[str, Any]
@@ -86,13 +87,15 @@ def _columns(
 def _best(costs: np.ndarray) -> list[float]:
     """The share of shifts in which each policy costs least; what is not known never does.
 
+    Ties share.
+
     Args:
         costs: shape (policies, shifts).
     """
     if not costs.shape[1]:
         return [math.nan] * len(costs)
     least = np.where(np.isnan(costs), math.inf, costs).min(axis=0)
-    first = costs == least
+    first = costs <= least + EQUAL * np.abs(least)
     shares = first / np.maximum(first.sum(axis=0), 1)
     return [float(share) for share in shares.mean(axis=1)]
 

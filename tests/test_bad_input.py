@@ -631,7 +631,7 @@ def line_changed(text: str, number: int, old: str, new: str) -> str:
             ["s.yaml:6:10: models.0: tab/models/resnet152.csv:4: wire_bytes: must be a num"],
         ),
         (
-            {"profiles/resnet152@jetson-nano.csv": PROFILE.replace("scaled", "guess", 2)},
+            {"profiles/resnet152@jetson-nano.csv": PROFILE.replace(",scaled,", ",guess,", 2)},
             [
                 ":2: head_basis: must be one of measured, ",
                 ":3: head_basis: must be one of measured, ",

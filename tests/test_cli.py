@@ -78,6 +78,7 @@ def test_help_of_run_names_its_options(splitsim):
     assert code == 0
     for option in ("FILE", "--out", "--set", "PATH=VALUE", "--jobs", "--resume"):
         assert option in out
+    assert "--table-uncertainty" in out
     assert "one per processor" in out
 
 
@@ -142,7 +143,7 @@ def test_run_prints_a_table_and_writes_a_report(splitsim, small):
     for word in ("policy", "p95", "local", "offload", "random", f"report: {Path('r/report.html')}"):
         assert word in out
     expected = {"manifest.json", "scenario.yaml", "resolved.yaml", "summary.csv", "report.html"}
-    folders = {"tasks", "devices", "servers", "channels"}
+    folders = {"tasks", "devices", "servers", "channels", "options"}
     assert {path.name for path in Path("r").iterdir()} == expected | folders
 
 

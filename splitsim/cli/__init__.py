@@ -111,9 +111,7 @@ def run(
     overrides: Overrides = None,
     jobs: Annotated[
         int | None,
-        typer.Option(
-            parser=_count, metavar="INTEGER", help="Processes. By default one per processor."
-        ),
+        typer.Option(parser=_count, metavar="PROCESSES", help="By default one per processor."),
     ] = None,
     shifts: Annotated[
         int | None,

@@ -32,6 +32,7 @@ class Checks:
     folder: Path
     problems: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    _told: set[str] = field(default_factory=set)
 
     def spec(self, point: int, swept: Mapping[str, Any]) -> Spec | None:
         """The point, ready to be simulated; None if something is wrong."""
@@ -165,8 +166,15 @@ class Checks:
         except OSError as error:
             problems = [f"{'@'.join(names)!r} cannot be looked up: {error.strerror}"]
         for problem in problems:
-            self._wrong(path, problem)
+            self._table_wrong(path, problem)
         return None
+
+    def _table_wrong(self, path: Path_, problem: str) -> None:
+        """A mistake in a file is told once: a student's profile needs its teacher's, too."""
+        in_file = problem.startswith(tuple(str(folder) for folder in self.tables.folders))
+        if not in_file or problem not in self._told:
+            self._wrong(path, problem)
+        self._told.add(problem)
 
     def _wrong(self, path: Path_, what: str) -> None:
         self.problems.append(self.document.problem(path, what))
