@@ -1,10 +1,13 @@
-"""What tables hold: models, profiles, hardware and fits, and what a shift makes of them."""
+"""What tables hold: models, profiles, hardware, radios and fits, and how a shift moves them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
 
 from splitsim.uncertainty import Cells, Shift
 
@@ -149,6 +152,79 @@ class Hardware:
         return replace(
             self, idle=replace(self.idle, w=idle_w), compute=replace(self.compute, w=compute_w)
         )
+
+
+@dataclass(frozen=True)
+class Radio:
+    """A linear radio: increments over the board's idle power.
+
+    Sending draws ``a`` joules per bit and ``b_w`` watts while it lasts, ``zero_w`` instead while
+    the rate is zero; after the last byte ``tail_w[i]`` for ``tail_s[i]``, state after state. Then
+    it sleeps, and waking up (promotion) takes time and power before the next byte (Huang et al.,
+    MobiSys 2012).
+    """
+
+    name: str
+    a_up_j_per_bit: float
+    a_down_j_per_bit: float
+    b_w: float
+    zero_w: float
+    promotion_s: float
+    promotion_w: float
+    tail_s: tuple[float, ...]
+    tail_w: tuple[float, ...]
+    basis: str  # what all of this rests on
+    factor: float  # and how far off it may be
+
+    def shifted(self, shift: Shift) -> Radio:
+        """This radio under a shift: its powers move together, and so do its times."""
+        power = self.factor ** shift.exponent(f"radio/{self.name}")
+        time = self.factor ** shift.exponent(f"radio/{self.name}/times")
+        return Radio(
+            self.name,
+            self.a_up_j_per_bit * power,
+            self.a_down_j_per_bit * power,
+            self.b_w * power,
+            self.zero_w * power,
+            self.promotion_s * time,
+            self.promotion_w * power,
+            tuple(seconds * time for seconds in self.tail_s),
+            tuple(watts * power for watts in self.tail_w),
+            self.basis,
+            self.factor,
+        )
+
+    def send_j(self, bits: float, airtime_s: float, zero_s: float = 0.0) -> float:
+        """Joules of sending; ``zero_s`` of its time on air the rate was zero."""
+        return self.a_up_j_per_bit * bits + self._on_air_j(airtime_s, zero_s)
+
+    def receive_j(self, bits: float, airtime_s: float, zero_s: float = 0.0) -> float:
+        """Joules of receiving."""
+        return self.a_down_j_per_bit * bits + self._on_air_j(airtime_s, zero_s)
+
+    def _on_air_j(self, airtime_s: float, zero_s: float) -> float:
+        return self.b_w * airtime_s + (self.zero_w - self.b_w) * zero_s
+
+    @property
+    def promotion_j(self) -> float:
+        """Joules of waking up."""
+        return self.promotion_s * self.promotion_w
+
+    @cached_property
+    def awake_s(self) -> float:
+        """How long the whole tail lasts; a radio silent for longer sleeps."""
+        return math.fsum(self.tail_s)
+
+    @cached_property
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Seconds and joules of the tail at the end of each state, from its beginning."""
+        joules = np.multiply(self.tail_s, self.tail_w)
+        return np.cumsum([0.0, *self.tail_s]), np.cumsum([0.0, *joules])
+
+    def tail_j(self, silent_s: np.ndarray | float) -> np.ndarray:
+        """Joules of tails that the next activity cuts short after ``silent_s``, >= 0."""
+        joules: np.ndarray = np.interp(silent_s, *self._ends)
+        return joules
 
 
 @dataclass(frozen=True, slots=True)

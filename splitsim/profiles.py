@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from splitsim.csvtable import Table, reason
-from splitsim.entries import TIMES, Fit, Hardware, Model, Profile, Watts
+from splitsim.entries import TIMES, Fit, Hardware, Model, Profile, Radio, Watts
 from splitsim.errors import BadInput
-from splitsim.task import Radio
 from splitsim.uncertainty import BASES, FACTORS, Cells, Shift
 
 RADIO_COLUMNS = (

@@ -32,6 +32,7 @@ class DeviceRow:
     device: str
     hardware: str
     radio: str
+    arrivals: str  # their kind
     deadline_s: float | None
     tasks: int
     duration_s: float  # in which tasks were created
@@ -214,6 +215,7 @@ class _World:
             device=device.name,
             hardware=device.spec.hardware,
             radio=device.cell.radio,
+            arrivals=device.spec.arrivals.kind,
             deadline_s=device.spec.deadline_s,
             tasks=device.created,
             duration_s=self._scenario.duration_s,

@@ -25,7 +25,8 @@ COLUMNS = (
     *("tasks", DONE, TIMEOUT, DROPPED, UNFINISHED),
     *(f"{latency}_s" for latency in LATENCIES),
     *(f"{latency}_all_s" for latency in LATENCIES),
-    *("energy_mean_j", "board_energy_mean_j", "board_power_w"),
+    *("energy_mean_j", "board_energy_mean_j", "board_power_w", "devices_off"),
+    "server_energy_mean_j",
     *("deadline_miss", "goodput", "accuracy", "sent_bytes_mean"),
 )
 
@@ -123,7 +124,7 @@ def _row(folder: Path, names: Sequence[PartName], warmup_s: float) -> Row:
         Tasks.of(name.read(folder, "tasks", NEEDED), board, warmup_s)
         for name, board in zip(names, boards, strict=True)
     ]
-    row = Tasks.join(tasks).row() | _board_row(_join(boards))
+    row = Tasks.join(tasks).row() | _board_row(_join(boards), _join(servers))
     row = {name: row[name] for name in COLUMNS}
     row["seeds"] = len(names)
     seeds = [part.row() for part in tasks]
@@ -132,27 +133,33 @@ def _row(folder: Path, names: Sequence[PartName], warmup_s: float) -> Row:
     return row | _loads(_join(boards), _join(servers))
 
 
-def _board_row(boards: Table) -> Row:
+def _board_row(boards: Table, servers: Table) -> Row:
     """Joules and watts of whole boards, over the whole run, the warm-up included."""
-    ran = boards["end_s"] > 0
+    off_s = boards["off_s"].astype(float)
+    tasks = max(np.sum(boards["tasks"]), 1)
     return {
-        "board_energy_mean_j": float(np.sum(boards["board_j"]) / max(np.sum(boards["tasks"]), 1)),
-        "board_power_w": mean(boards["board_j"][ran] / boards["end_s"][ran]),
+        "board_energy_mean_j": float(np.sum(boards["board_j"]) / tasks),
+        "board_power_w": mean(boards["board_j"] / np.fmin(boards["end_s"], off_s)),
+        "devices_off": mean(~np.isnan(off_s)),
+        "server_energy_mean_j": float(np.sum(servers["board_j"]) / tasks),
     }
 
 
 def _loads(boards: Table, servers: Table) -> Row:
     """Work offered over work that could be done: of the busiest device, uplink and server.
 
-    Above 1 a queue grows as long as tasks come, and averages depend on how long that is.
+    Above 1 a queue grows as long as tasks come, and averages depend on how long that is. In
+    closed loops no queue does: they offer the more the sooner they are served.
     """
+    most = 1.0 if np.all(boards["arrivals"] == "closed") else math.inf
     capacity_s = servers["workers"] * servers["duration_s"]
     server = (servers["offered_s"] + servers["background_s"]) / capacity_s
-    return {
+    loads = {
         "device_load": float(np.max(boards["offered_compute_s"] / boards["duration_s"])),
         "uplink_load": float(np.max(boards["airtime_s"] / boards["duration_s"])),
         "server_load": float(np.max(server, initial=0.0)),
     }
+    return {name: min(load, most) for name, load in loads.items()}
 
 
 def _join(tables: Sequence[Table]) -> Table:

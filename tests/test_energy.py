@@ -8,10 +8,11 @@ import pytest
 from building import Board, Waves, build
 
 from splitsim import load_scenario, simulate
+from splitsim.entries import Radio
 from splitsim.errors import BadInput
 from splitsim.profiles import Tables
 from splitsim.steps import Steps
-from splitsim.task import DONE, DROPPED, UNFINISHED, Radio
+from splitsim.task import DONE, DROPPED, UNFINISHED
 
 UP_BPS = 8e5  # the net's 1e4 bytes take 0.1 s
 SLEEPY = Waves(

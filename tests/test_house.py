@@ -34,8 +34,8 @@ FLOORS = {
     1: ("world", "policies"),
     2: ("system",),
     3: ("scenario",),
-    4: ("simulation", "statistics", "basis", "parts", "shifts", "summary", "results", "folder"),
-    5: ("experiment", "report"),
+    4: ("simulation", "statistics", "notes", "basis", "parts", "shifts", "summary", "results", "folder"),
+    5: ("experiment", "report", "measure"),
     6: ("cli", "__main__"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

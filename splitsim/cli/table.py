@@ -10,6 +10,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from splitsim.notes import FAILED, is_overloaded
+
 Row = Mapping[str, Any]
 
 # column of the summary, heading, factor, digits
@@ -25,8 +27,6 @@ COLUMNS = (
     ("goodput", "goodput\n%", 1e2, 1),
     ("sent_bytes_mean", "sent\nkB/task", 1e-3, 1),
 )
-FAILED = ("timeout", "dropped", "unfinished")
-LOADS = {"device_load": "a device", "uplink_load": "an uplink", "server_load": "a server"}
 
 
 def summary_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
@@ -78,20 +78,6 @@ def best_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
     return table
 
 
-def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
-    """What must be known to read the table."""
-    found = [
-        f"{_name(row, swept)}: {what} was offered {row[load]:.2f} times the work it can do; "
-        "unless tasks give up, its queue and the averages grow as long as tasks come"
-        for row in rows
-        for load, what in LOADS.items()
-        if row[load] > 1
-    ]
-    if any(row[name] for row in rows for name in FAILED):
-        found.append("latencies are over done tasks; summary.csv also has them over all tasks")
-    return found
-
-
 def _table(swept: Sequence[str], title: str | None = None) -> Table:
     """With columns for the point and the policy."""
     table = Table(
@@ -114,10 +100,9 @@ def _ends_point(rows: Sequence[Row], n: int) -> bool:
 
 
 def _cells(row: Row, swept: Sequence[str], failed: Sequence[str]) -> list[str]:
-    overloaded = any(row[load] > 1 for load in LOADS)
     return [
         *(escape(str(row[name])) for name in swept),
-        row["policy"] + (" [red]*[/red]" if overloaded else ""),
+        row["policy"] + (" [red]*[/red]" if is_overloaded(row) else ""),
         *(_number(row[name] * factor, digits) for name, _, factor, digits in COLUMNS),
         *(f"{row[name]:,}" for name in failed),
     ]
@@ -125,8 +110,3 @@ def _cells(row: Row, swept: Sequence[str], failed: Sequence[str]) -> list[str]:
 
 def _number(value: float, digits: int) -> str:
     return "-" if math.isnan(value) else f"{value:,.{digits}f}"
-
-
-def _name(row: Row, swept: Sequence[str]) -> str:
-    point = ", ".join(f"{name} = {row[name]}" for name in swept)
-    return f"{row['policy']} ({point})" if point else str(row["policy"])

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from splitsim.errors import BadInput
-from splitsim.measure.meter import Source
 from splitsim.measure.sources import Absent, Counter, Integral, Read, Sensor, together
 from splitsim.measure.sysfs import named, number, text
 
@@ -32,9 +31,9 @@ def battery(root: Path) -> Sensor:
     _check_unplugged(batteries)
     drained = together([_source(supply) for supply in batteries])
 
-    def source(at_s: float) -> float:
+    def source() -> float:
         _check_unplugged(batteries)
-        return drained(at_s)
+        return drained()
 
     return Sensor(f"battery ({' + '.join(at.name for at in batteries)}), the whole device", source)
 
@@ -55,7 +54,7 @@ def _check_unplugged(batteries: list[Path]) -> None:
         )
 
 
-def _source(supply: Path) -> Source:
+def _source(supply: Path) -> Read:
     def has(*names: str) -> bool:
         return all((supply / name).exists() for name in names)
 
@@ -64,15 +63,15 @@ def _source(supply: Path) -> Source:
 
     if has("power_now"):
         power = read("power_now")
-        return Integral(lambda: abs(power()) * 1e-6)
+        return Integral(lambda: abs(power()) * 1e-6).joules
     if has("current_now", "voltage_now"):
         current, voltage = read("current_now"), read("voltage_now")
-        return Integral(lambda: abs(current()) * voltage() * 1e-12)
+        return Integral(lambda: abs(current()) * voltage() * 1e-12).joules
     if has("energy_now"):
         energy = read("energy_now")
-        return Counter(str(supply / "energy_now"), lambda: -energy(), HOUR_S * 1e-6)
+        return Counter(str(supply / "energy_now"), lambda: -energy(), HOUR_S * 1e-6).joules
     if has("charge_now", "voltage_now"):
-        return Drain(read("charge_now"), read("voltage_now"))
+        return Drain(read("charge_now"), read("voltage_now")).joules
     raise BadInput(f"{supply}: tells neither power nor energy; choose another meter")
 
 
@@ -88,7 +87,8 @@ class Drain:
         self._last: tuple[float, float] | None = None
         self._joules = 0.0
 
-    def __call__(self, at_s: float) -> float:
+    def joules(self) -> float:
+        """Joules since the first reading."""
         charge, voltage = self._charge() * 1e-6 * HOUR_S, self._voltage() * 1e-6
         before, volts = self._last or (charge, voltage)
         self._joules += (before - charge) * (volts + voltage) / 2

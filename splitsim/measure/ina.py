@@ -16,7 +16,8 @@ from splitsim.measure.sources import Absent, Integral, Read, Sensor
 from splitsim.measure.sysfs import named, number, text
 
 BOARD = ("VDD_IN", "POM_5V_IN")  # the module's input: TX1, TX2, NX and Orin Nano; Nano
-# Modules without a sensor at their input: AGX Orin (whose memory rail hangs on its 5 V), Xavier.
+# Modules without a sensor at their input, AGX Orin and AGX Xavier: their supplies. That Orin's
+# fourth rail, VDDQ_VDD2_1V8AO, is fed from its 5 V and not a supply of its own, is assumed.
 PARTS = (
     ("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"),
     ("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"),
@@ -41,7 +42,7 @@ def ina3221(root: Path, which: str = "") -> Sensor:
     if missing := [name for name in names if name not in rails]:
         raise BadInput(f"ina3221: no rail {', '.join(missing)}; there are {', '.join(rails)}")
     point = f"{'rails' if which else 'module input'} ({' + '.join(names)})"
-    return Sensor(point, Integral(lambda: sum(rails[name]() for name in names)))
+    return Sensor(point, Integral(lambda: sum(rails[name]() for name in names)).joules)
 
 
 def _whole(rails: dict[str, Read]) -> list[str]:
@@ -106,4 +107,4 @@ def ina219(root: Path, which: str = "") -> Sensor:
     if chosen is None:
         raise Absent(f"ina219: no {which or 'INA219, INA226 or the like'} in {root}/class/hwmon")
     point = f"the shunt of {text(chosen / 'name')} ({chosen.name})"
-    return Sensor(point, Integral(_hwmon_watts(chosen, "1")))
+    return Sensor(point, Integral(_hwmon_watts(chosen, "1")).joules)

@@ -108,14 +108,13 @@ def _integrated(rows: list[Row]) -> Track:
 def _rows(path: Path) -> list[Row]:
     try:
         content = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        reader = csv.DictReader(io.StringIO(content[: content.rfind("\n") + 1]))
+        table = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise BadInput(f"{path}: cannot be read as CSV: {reason(error)}") from error
-    reader = csv.DictReader(io.StringIO(content[: content.rfind("\n") + 1]))
-    header = [name.strip() for name in reader.fieldnames or ()]
-    if missing := [name for name in COLUMNS if name not in header]:
-        raise BadInput(f"{path}:1: needs the columns time and watts; lacks {', '.join(missing)}")
-    reader.fieldnames = header
-    return [Row(reader.line_num, *(_number(row[name]) for name in COLUMNS)) for row in reader]
+    if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
+        raise BadInput(f"{path}:1: there is no column {', '.join(missing)}; needed are time,watts")
+    return [Row(line, *(_number(row[name]) for name in COLUMNS)) for line, row in table]
 
 
 def _number(cell: str | None) -> float:

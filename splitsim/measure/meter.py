@@ -9,9 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, Self
 
-Source = Callable[[float], float]
-"""Cumulative joules at an instant in epoch seconds; asked in order of time."""
-
 _EPOCH_S = time.time() - time.perf_counter()
 
 
@@ -92,11 +89,11 @@ class SampledMeter:
     Args:
         name: the kind of sensor.
         point: what its joules have in them.
-        source: cumulative joules.
+        source: reads cumulative joules.
         rate_hz: readings per second of the thread.
     """
 
-    def __init__(self, name: str, point: str, source: Source, rate_hz: float) -> None:
+    def __init__(self, name: str, point: str, source: Callable[[], float], rate_hz: float) -> None:
         self.name = name
         self.point = point
         self.rate_hz = rate_hz
@@ -124,14 +121,15 @@ class SampledMeter:
 
     def joules(self, at_s: float | None = None) -> float:
         """Joules until an instant, now if none is given."""
-        newest_s = self.mark()
+        if at_s is None or not self._track.spans(at_s):
+            newest_s = self.mark()
         with self._lock:
             return self._track.at(newest_s if at_s is None else at_s)
 
     def _read(self) -> float:
         with self._lock:
             at_s = now_s()
-            self._track.add(at_s, self._source(at_s))
+            self._track.add(at_s, self._source())
         return at_s
 
     def _sample(self) -> None:

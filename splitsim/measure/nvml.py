@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Any
 
 from splitsim.errors import BadInput
-from splitsim.measure.meter import Source
 from splitsim.measure.sources import Absent, Counter, Integral, Read, Sensor
 
 
@@ -46,7 +45,7 @@ def _library() -> ModuleType:
         raise BadInput("nvml: needs nvidia-ml-py: pip install nvidia-ml-py") from None
 
 
-def _source(library: ModuleType, gpu: Any, number: str) -> Source:
+def _source(library: ModuleType, gpu: Any, number: str) -> Read:
     """Its counter of energy, or else its power integrated."""
     millijoules = _reading(library, "nvmlDeviceGetTotalEnergyConsumption", gpu)
     try:
@@ -54,8 +53,8 @@ def _source(library: ModuleType, gpu: Any, number: str) -> Source:
     except BadInput:
         milliwatts = _reading(library, "nvmlDeviceGetPowerUsage", gpu)
         milliwatts()
-        return Integral(lambda: milliwatts() * 1e-3)
-    return Counter(f"nvml: GPU {number}", millijoules, 1e-3)
+        return Integral(lambda: milliwatts() * 1e-3).joules
+    return Counter(f"nvml: GPU {number}", millijoules, 1e-3).joules
 
 
 def _reading(library: ModuleType, function: str, gpu: Any) -> Read:

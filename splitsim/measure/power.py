@@ -33,9 +33,9 @@ def open_meter(
     device: str = "cpu",
     root: Path = SYS,
     rate_hz: float = 20.0,
-    say: Callable[[str], object] = str,
+    say: Callable[[str], object] = lambda _line: None,
 ) -> Meter | None:
-    """A meter by its name; it measures while it is entered.
+    """A meter by its name; enter it at once, it measures while it is entered.
 
     Args:
         power: what to read, one of ``KINDS``.
@@ -59,9 +59,7 @@ def open_meter(
     return _open(power, root, rate_hz)
 
 
-def _best(
-    device: str, root: Path, rate_hz: float, say: Callable[[str], object]
-) -> Meter | None:
+def _best(device: str, root: Path, rate_hz: float, say: Callable[[str], object]) -> Meter | None:
     for kind in AUTO[device]:
         try:
             meter = _open(kind, root, rate_hz)
@@ -82,7 +80,7 @@ def _open(power: str, root: Path, rate_hz: float) -> Meter:
     if kind == "csv" and which:
         return Log(Path(which))
     sensor = _sensor(kind, which, root)
-    sensor.source
+    sensor.source()  # a sensor that cannot be read is told of before any work
     return SampledMeter(kind, sensor.point, sensor.source, rate_hz)
 
 

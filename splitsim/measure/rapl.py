@@ -12,8 +12,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from splitsim.measure.meter import Source
-from splitsim.measure.sources import Absent, Counter, Sensor, together
+from splitsim.measure.sources import Absent, Counter, Read, Sensor, together
 from splitsim.measure.sysfs import check_numbers, named, number, text
 
 UNIT_J = 1e-6
@@ -36,8 +35,8 @@ def rapl(root: Path) -> Sensor:
     return Sensor(f"{point}, without memory", together([_counter(zone) for zone in packages]))
 
 
-def _counter(zone: Path) -> Source:
+def _counter(zone: Path) -> Read:
     energy = zone / "energy_uj"
     # The kernel's range is the highest count, after which comes 0.
     range_uj = number(zone / "max_energy_range_uj") + 1
-    return Counter(str(energy), partial(number, energy), UNIT_J, range_uj)
+    return Counter(str(energy), partial(number, energy), UNIT_J, range_uj).joules

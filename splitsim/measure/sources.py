@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from splitsim.errors import BadInput
-from splitsim.measure.meter import Source
+from splitsim.measure.meter import now_s
 
 Read = Callable[[], float]
+"""Reads a sensor now."""
 
 
 class Absent(BadInput):
@@ -20,24 +21,31 @@ class Sensor:
     """A sensor that was found: where it measures, and its cumulative joules."""
 
     point: str
-    source: Source
+    source: Read
 
 
-def together(sources: list[Source]) -> Source:
+def together(parts: list[Read]) -> Read:
     """The sum of several."""
-    return lambda at_s: sum(source(at_s) for source in sources)
+    return lambda: sum(part() for part in parts)
 
 
 class Integral:
-    """Joules from a gauge of power, by the trapezoid rule."""
+    """Joules from a gauge of power, by the trapezoid rule.
 
-    def __init__(self, watts: Read) -> None:
+    Args:
+        watts: reads it.
+        clock: the instant in seconds.
+    """
+
+    def __init__(self, watts: Read, clock: Read = now_s) -> None:
         self._watts = watts
+        self._clock = clock
         self._last: tuple[float, float] | None = None  # instant, watts
         self._joules = 0.0
 
-    def __call__(self, at_s: float) -> float:
-        watts = self._watts()
+    def joules(self) -> float:
+        """Joules since the first reading."""
+        at_s, watts = self._clock(), self._watts()
         before_s, before_w = self._last or (at_s, watts)
         self._joules += (at_s - before_s) * (watts + before_w) / 2
         self._last = at_s, watts
@@ -62,7 +70,8 @@ class Counter:
         self._last: float | None = None
         self._counts = 0.0
 
-    def __call__(self, at_s: float) -> float:
+    def joules(self) -> float:
+        """Joules since the first reading."""
         count = self._count()
         self._counts += self._step(count - (count if self._last is None else self._last))
         self._last = count

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from splitsim.entries import Radio
 from splitsim.policies.base import Policy
-from splitsim.task import DONE, Demand, Option, Options, Radio, Record, View, Word
+from splitsim.task import DONE, Demand, Option, Options, Record, View, Word
 
 RADIO = Radio("radio", 4e-7, 5e-8, 1.3, 1.3, 0.3, 1.2, (10.0,), (1.1,), "assumed", 3.0)
 

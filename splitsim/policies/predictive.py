@@ -20,7 +20,8 @@ def estimate(view: View, initial_rate_bps: float, forget_after_s: float) -> Esti
     Without chance and competition this is exactly what happens.
     """
     outlook = _outlook(view, initial_rate_bps, forget_after_s)
-    return _seconds(view, outlook), _joules(view, outlook)
+    promotions = _promotions(view, outlook)
+    return _seconds(view, outlook, promotions), _joules(view, outlook, promotions)
 
 
 Estimate = tuple[np.ndarray, np.ndarray]
@@ -44,7 +45,7 @@ def _wait_s(word: Word, age_s: float, forget_after_s: float) -> float:
     return word.mean_s
 
 
-def _seconds(view: View, outlook: np.ndarray) -> np.ndarray:
+def _seconds(view: View, outlook: np.ndarray, promotions: np.ndarray | float) -> np.ndarray:
     options, busy_s = view.options, view.compute_backlog_s
     seconds: np.ndarray = options.law_s @ outlook
     if busy_s:
@@ -53,13 +54,15 @@ def _seconds(view: View, outlook: np.ndarray) -> np.ndarray:
         free_s = view.uplink_backlog_bits * outlook[1]
         seconds += options.sends * np.maximum(free_s - busy_s - options.head_s, 0.0)
     if options.radio.promotion_s:
-        seconds += options.radio.promotion_s * _promotions(view, outlook)
+        seconds += options.radio.promotion_s * promotions
     return seconds
 
 
-def _promotions(view: View, outlook: np.ndarray) -> np.ndarray:
-    """How often a radio must wake up for each option: before it sends, and for the answer."""
+def _promotions(view: View, outlook: np.ndarray) -> np.ndarray | float:
+    """How often the radio must wake up for each option: before it sends, and for the answer."""
     options, radio = view.options, view.options.radio
+    if not radio.promotion_s:
+        return 0.0
     awake_s = view.tail_left_s + view.uplink_backlog_bits * outlook[1]
     sending = (view.compute_backlog_s + options.head_s > awake_s) | (awake_s == 0)
     answered = _until_answer_s(options, outlook) > radio.awake_s
@@ -73,7 +76,7 @@ def _until_answer_s(options: Options, outlook: np.ndarray) -> np.ndarray:
     return until_answer_s
 
 
-def _joules(view: View, outlook: np.ndarray) -> np.ndarray:
+def _joules(view: View, outlook: np.ndarray, promotions: np.ndarray | float) -> np.ndarray:
     """What the board will draw, up to the next task, because of this choice.
 
     A radio that sends may have to wake up. It falls silent twice, until the answer comes and
@@ -84,7 +87,6 @@ def _joules(view: View, outlook: np.ndarray) -> np.ndarray:
     airtime_s = options.send_bits * outlook[1] + options.answer_bits * outlook[2]
     joules: np.ndarray = options.fixed_j + radio.b_w * airtime_s
     if radio.promotion_s:
-        promotions = _promotions(view, outlook)
         airtime_s += radio.promotion_s * promotions
         joules += radio.promotion_j * promotions
     if any(radio.tail_w):
@@ -102,10 +104,21 @@ def _going_on_j(view: View) -> float:
     return float(radio.tail_j(gone_s + view.task_gap_s) - radio.tail_j(gone_s))
 
 
+def _last_asleep(view: View) -> float:
+    """The chance that the radio sleeps again before the next task, if that comes at random.
+
+    One promotion serves all tasks until then, and this is the share of each of them. Weighed in
+    full, it would be paid by nobody: a radio that never sends never is awake.
+    """
+    gap_s = view.task_gap_s
+    return math.exp(-view.options.radio.awake_s / gap_s) if gap_s else 0.0
+
+
 class Predictive:
     """Takes the option with the least weighted sum of predicted latency and energy.
 
-    With its default weights it is the policy ``fastest``.
+    With its default weights it is the policy ``fastest``. Waking up the radio is shared by the
+    tasks expected before it sleeps again.
 
     Args:
         latency_weight: cost of a second.
@@ -155,9 +168,10 @@ class Predictive:
     def choose(self, view: View) -> int:
         """The cheapest; ties go to the first."""
         outlook = _outlook(view, self._initial_rate_bps, self._forget_after_s)
-        cost = _seconds(view, outlook)
+        promotions = _promotions(view, outlook) * _last_asleep(view)
+        cost = _seconds(view, outlook, promotions)
         if self._energy_weight:
-            joules = _joules(view, outlook)
+            joules = _joules(view, outlook, promotions)
             cost = self._latency_weight * cost + self._energy_weight * joules
         if self._barred is not None:
             cost = cost + self._barred

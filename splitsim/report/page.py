@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from splitsim.folder import failures
+from splitsim.notes import notes
 from splitsim.parts import whole
 from splitsim.report import tables
 from splitsim.report.bands import shown
@@ -123,8 +124,8 @@ class _Content:
         return tables.summary_table(self.rows, self.swept)
 
     @property
-    def overloads(self) -> list[str]:
-        return tables.overloads(self.rows, self.swept)
+    def notes(self) -> list[str]:
+        return notes(self.rows, list(self.swept[0]))
 
     @property
     def shifted(self) -> Sequence[Figure]:

@@ -171,18 +171,6 @@ def fits_table(fits: Sequence[Mapping[str, Any]]) -> Table:
     return Table("", headings, [("", lines)])
 
 
-def overloads(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence for everything that was offered more work than it can do."""
-    return [
-        f"{_who(row, swept)}: the busiest {what} was offered more work than it can do "
-        f"({row[load]:.2f} times as much); unless tasks give up, averages depend on how long "
-        "the simulation runs."
-        for row in rows
-        for load, what in LOADS.items()
-        if row[load] > 1
-    ]
-
-
 def provenance(tables: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Table, basis by column, and its sources, each said once."""
     return [
@@ -199,11 +187,6 @@ def _unit_of(kind: str, rows: Sequence[Row]) -> Unit:
     """One unit for all columns of a kind, so that they can be compared."""
     keys = [column.key for column in SUMMARY if column.kind == kind]
     return unit(kind, (row[key] for key in keys for row in rows))
-
-
-def _who(row: Row, swept: Sequence[Mapping[str, Any]]) -> str:
-    point = point_name(swept[row["point"]])
-    return f"{row['policy']} ({point})" if point else str(row["policy"])
 
 
 def _summary_line(row: Row, units: Sequence[Unit]) -> Line:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field
 
 from splitsim.component import Component, Count, Name, NonNegative, Positive
-from splitsim.entries import Fit, Hardware
+from splitsim.entries import Fit, Hardware, Radio
 from splitsim.options import options
 from splitsim.policies.base import Policy
 from splitsim.policies.kinds import policy_class
@@ -18,7 +18,7 @@ from splitsim.profiles import Tables
 from splitsim.system.cell import CellSpec
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
-from splitsim.task import Option, Options, Radio
+from splitsim.task import Option, Options
 
 MOST = 10_000  # points, and seeds: parts are numbered with four digits
 

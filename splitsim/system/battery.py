@@ -14,7 +14,8 @@ from typing import NamedTuple
 from pydantic import Field
 
 from splitsim.component import Component, Positive
-from splitsim.task import Radio, Record
+from splitsim.entries import Radio
+from splitsim.task import Record
 
 HALVINGS = 100  # of an interval in which the charge goes; more than a float can tell apart
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from splitsim.entries import Hardware
+from splitsim.entries import Hardware, Radio
 from splitsim.system.battery import Battery, BatterySpec, Draw, steady_j
 from splitsim.system.radio import RadioMeter
 from splitsim.system.stations import Job, Link
-from splitsim.task import Radio, Record
+from splitsim.task import Record
 
 
 class Board:

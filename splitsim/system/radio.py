@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from splitsim.entries import Radio
 from splitsim.system.battery import Battery, Draw, steady_j
 from splitsim.system.stations import Link, Transfer
-from splitsim.task import Radio, Record
+from splitsim.task import Record
 
 
 class Way(NamedTuple):

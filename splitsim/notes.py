@@ -1,0 +1,59 @@
+"""What must be known to read a summary: overloads, unknown energy, empty batteries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from splitsim.task import DROPPED, TIMEOUT, UNFINISHED
+
+FAILED = (TIMEOUT, DROPPED, UNFINISHED)
+LOADS = {"device_load": "a device", "uplink_load": "an uplink", "server_load": "a server"}
+
+Row = Mapping[str, Any]
+
+
+def is_overloaded(row: Row) -> bool:
+    """Whether a queue grew as long as tasks came."""
+    return any(row[load] > 1 for load in LOADS)
+
+
+def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
+    """Sentences, most urgent first.
+
+    Args:
+        rows: of a summary.
+        swept: names of the swept parameters.
+    """
+    found = [sentence for row in rows for sentence in _overloads(row, swept)]
+    found += [sentence for row in rows for sentence in _batteries(row, swept)]
+    if any(row["tasks"] and math.isnan(row["energy_mean_j"]) for row in rows):
+        found.append("energy is not known: hardware.csv has no watts for the devices' hardware")
+    if any(row["tasks"] and math.isnan(row["server_energy_mean_j"]) for row in rows):
+        found.append("servers' energy is not known: hardware.csv has no watts for their hardware")
+    if any(row[name] for row in rows for name in FAILED):
+        found.append("latencies are over done tasks; summary.csv also has them over all tasks")
+    return found
+
+
+def _overloads(row: Row, swept: Sequence[str]) -> Iterator[str]:
+    for load, what in LOADS.items():
+        if row[load] > 1:
+            yield (
+                f"{_who(row, swept)}: {what} was offered {row[load]:.2f} times the work it can do; "
+                "unless tasks give up, its queue and the averages grow as long as tasks come"
+            )
+
+
+def _batteries(row: Row, swept: Sequence[str]) -> Iterator[str]:
+    if row["devices_off"]:
+        yield (
+            f"{_who(row, swept)}: {row['devices_off']:.0%} of the devices were off before the end, "
+            "their batteries empty; their later tasks are dropped"
+        )
+
+
+def _who(row: Row, swept: Sequence[str]) -> str:
+    point = ", ".join(f"{name} = {row[name]}" for name in swept)
+    return f"{row['policy']} ({point})" if point else str(row["policy"])
