@@ -25,9 +25,9 @@ COLUMNS = (
     *("tasks", DONE, TIMEOUT, DROPPED, UNFINISHED),
     *(f"{latency}_s" for latency in LATENCIES),
     *(f"{latency}_all_s" for latency in LATENCIES),
-    *("energy_mean_j", "board_energy_mean_j", "board_power_w", "devices_off"),
-    "server_energy_mean_j",
+    *("energy_mean_j", "board_energy_mean_j", "board_power_w"),
     *("deadline_miss", "goodput", "accuracy", "sent_bytes_mean"),
+    *("server_energy_mean_j", "devices_off"),
 )
 
 Table = Mapping[str, np.ndarray]

@@ -34,8 +34,18 @@ FLOORS = {
     1: ("world", "policies"),
     2: ("system",),
     3: ("scenario",),
-    4: ("simulation", "statistics", "notes", "basis", "parts", "shifts", "summary", "results", "folder"),
-    5: ("experiment", "report", "measure"),
+    4: (
+        "simulation",
+        "statistics",
+        "notes",
+        "basis",
+        "parts",
+        "shifts",
+        "summary",
+        "results",
+        "folder",
+    ),
+    5: ("experiment", "report", "measure", "dnn"),
     6: ("cli", "__main__"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

@@ -148,13 +148,13 @@ def test_a_counter_sums_all_its_steps(steps, start):
     counts = iter([count % 1000 for count in accumulate([start, *steps])])
     counter = Counter("counter", lambda: next(counts), unit_j=0.5, range_counts=1000)
     for _ in range(len(steps) + 1):
-        joules = counter.joules()
+        joules = counter.joules(0.0)
     assert joules == sum(steps) * 0.5
 
 
 def test_the_thread_reads_often_enough_for_wraps_that_nobody_asks_for(sysfs):
-    """Six wraps' worth of energy between two questions."""
-    tick_uj, range_uj, ticks = 10_000, 1_000_000, 600
+    """Three wraps' worth of energy between two questions."""
+    tick_uj, range_uj, ticks = 10_000, 2_000_000, 600
     zone = sysfs.zone("intel-rapl:0", "package-0", 0, range_uj - 1)
 
     def run() -> None:
@@ -233,7 +233,7 @@ def test_agx_orin_is_the_sum_of_its_supplies(sysfs):
     supplies = ("VDD_GPU_SOC", 10000, 300), ("VDD_CPU_CV", 10000, 100), ("VIN_SYS_5V0", 5000, 800)
     sysfs.shunt("ina3221", "hwmon2", *supplies)
     sysfs.shunt("ina3221", "hwmon3", ("NC", 0, 0), ("VDDQ_VDD2_1V8AO", 5000, 200), ("NC", 0, 0))
-    assert sysfs.open("ina3221").point == "module input (VDD_GPU_SOC+VDD_CPU_CV+VIN_SYS_5V0)"
+    assert sysfs.open("ina3221").point == "module input (VDD_GPU_SOC + VDD_CPU_CV + VIN_SYS_5V0)"
     assert sysfs.watts("ina3221") == pytest.approx(8.0)
 
 
@@ -261,9 +261,9 @@ def test_rails_that_are_not_known_must_be_named(sysfs):
 
 def test_power_in_between_is_a_trapezoid():
     """2, 4 and 3 W, half a second and two seconds apart."""
-    watts, clock = iter([2.0, 4.0, 3.0]), iter([10.0, 10.5, 12.5])
-    integral = Integral(lambda: next(watts), clock=lambda: next(clock))
-    assert [integral.joules() for _ in range(3)] == [0.0, 1.5, 8.5]
+    watts = iter([2.0, 4.0, 3.0])
+    integral = Integral(lambda: next(watts))
+    assert [integral.joules(at_s) for at_s in (10.0, 10.5, 12.5)] == [0.0, 1.5, 8.5]
 
 
 def test_a_power_that_changes_is_followed_by_the_thread(sysfs):
@@ -417,12 +417,12 @@ def test_gpus_that_are_not_there(gpu, sysfs, monkeypatch):
     assert sysfs.problems("nvml") == ("nvml: needs nvidia-ml-py: pip install nvidia-ml-py",)
 
 
-def test_the_real_library_says_what_is_missing_or_measures(sysfs):
-    pytest.importorskip("pynvml")
-    try:
-        assert sysfs.watts("nvml") >= 0
-    except BadInput as error:
-        assert "nvml: no GPU 0" in str(error)
+def test_the_real_library_has_what_is_called_and_says_what_is_missing(sysfs, gpu, monkeypatch):
+    """Without a GPU it says so; with one, there is no GPU 99."""
+    monkeypatch.delitem(sys.modules, "pynvml")
+    library = pytest.importorskip("pynvml")
+    assert all(hasattr(library, name) for name in vars(gpu))
+    assert sysfs.problems("nvml:99")[0].startswith("nvml: no GPU 99: ")
 
 
 # Logs of external meters
@@ -612,9 +612,9 @@ def test_consumption_is_told_above_idle(sysfs, monkeypatch):
         used = consumption(work, meter, idle_s=0.2)
     assert (used.meter, used.point) == ("rapl", "processor package, without memory")
     assert used.busy_j == pytest.approx(1.0)
-    assert used.busy_s == pytest.approx(0.1, rel=0.5)
-    assert used.busy_w == pytest.approx(used.busy_j / used.busy_s)
-    assert used.idle_w == pytest.approx(1.0, rel=0.5)
+    # Sleeping takes at least as long as was asked for.
+    assert 0.099 < used.busy_s < 2
+    assert 0.1 < used.idle_w < 1.01
 
 
 def test_the_increment_is_what_is_above_idle():

@@ -44,15 +44,12 @@ class Entropy:
         return bodies
 
     def expand(self, coded: bytes) -> bytes:
-        """The bodies, or as much of them as can be told from the beginning of the stream.
-
-        zlib gives what it has read; Zstandard whole blocks only, and a block may hold 128 KiB.
-        """
+        """The bodies; BadInput if the stream is damaged."""
         try:
             if self.kind == "zlib":
-                return zlib.decompressobj().decompress(coded)
+                return zlib.decompress(coded)
             if self.kind == "zstd":
-                return zstandard.ZstdDecompressor().decompressobj().decompress(coded)
+                return zstandard.ZstdDecompressor().decompress(coded)
         except (zlib.error, zstandard.ZstdError) as error:
             raise BadInput(f"message: is damaged: {error}") from error
         return coded
@@ -66,9 +63,15 @@ class Entropy:
             size: bytes of the bodies.
 
         Returns:
-            The bodies, anything where they cannot be told, and per byte whether they can.
+            The bodies, of no meaning where they cannot be told, and per byte whether they can.
         """
         if self.kind == "none":
             return coded, here
-        beginning = self.expand(coded[: int(here.argmin())])
+        beginning = self._expand_beginning(coded[: int(here.argmin())])
         return beginning.ljust(size, b"\0"), np.arange(size) < len(beginning)
+
+    def _expand_beginning(self, coded: bytes) -> bytes:
+        """As much as can be told: Zstandard gives whole blocks only, which may hold 128 KiB."""
+        if self.kind == "zlib":
+            return zlib.decompressobj().decompress(coded)
+        return zstandard.ZstdDecompressor().decompressobj().decompress(coded)

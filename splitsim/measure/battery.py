@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from splitsim.errors import BadInput
+from splitsim.measure.meter import Source
 from splitsim.measure.sources import Absent, Counter, Integral, Read, Sensor, together
 from splitsim.measure.sysfs import named, number, text
 
@@ -31,9 +32,9 @@ def battery(root: Path) -> Sensor:
     _check_unplugged(batteries)
     drained = together([_source(supply) for supply in batteries])
 
-    def source() -> float:
+    def source(at_s: float) -> float:
         _check_unplugged(batteries)
-        return drained()
+        return drained(at_s)
 
     return Sensor(f"battery ({' + '.join(at.name for at in batteries)}), the whole device", source)
 
@@ -54,7 +55,7 @@ def _check_unplugged(batteries: list[Path]) -> None:
         )
 
 
-def _source(supply: Path) -> Read:
+def _source(supply: Path) -> Source:
     def has(*names: str) -> bool:
         return all((supply / name).exists() for name in names)
 
@@ -87,7 +88,7 @@ class Drain:
         self._last: tuple[float, float] | None = None
         self._joules = 0.0
 
-    def joules(self) -> float:
+    def joules(self, _at_s: float) -> float:
         """Joules since the first reading."""
         charge, voltage = self._charge() * 1e-6 * HOUR_S, self._voltage() * 1e-6
         before, volts = self._last or (charge, voltage)

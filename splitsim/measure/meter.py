@@ -9,6 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, Self
 
+Source = Callable[[float], float]
+"""Reads cumulative joules now; is told the instant, later each time, in epoch seconds."""
+
 _EPOCH_S = time.time() - time.perf_counter()
 
 
@@ -89,11 +92,11 @@ class SampledMeter:
     Args:
         name: the kind of sensor.
         point: what its joules have in them.
-        source: reads cumulative joules.
+        source: of its joules.
         rate_hz: readings per second of the thread.
     """
 
-    def __init__(self, name: str, point: str, source: Callable[[], float], rate_hz: float) -> None:
+    def __init__(self, name: str, point: str, source: Source, rate_hz: float) -> None:
         self.name = name
         self.point = point
         self.rate_hz = rate_hz
@@ -129,7 +132,7 @@ class SampledMeter:
     def _read(self) -> float:
         with self._lock:
             at_s = now_s()
-            self._track.add(at_s, self._source())
+            self._track.add(at_s, self._source(at_s))
         return at_s
 
     def _sample(self) -> None:

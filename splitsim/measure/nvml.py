@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from splitsim.errors import BadInput
+from splitsim.measure.meter import Source
 from splitsim.measure.sources import Absent, Counter, Integral, Read, Sensor
 
 
@@ -45,7 +46,7 @@ def _library() -> ModuleType:
         raise BadInput("nvml: needs nvidia-ml-py: pip install nvidia-ml-py") from None
 
 
-def _source(library: ModuleType, gpu: Any, number: str) -> Read:
+def _source(library: ModuleType, gpu: Any, number: str) -> Source:
     """Its counter of energy, or else its power integrated."""
     millijoules = _reading(library, "nvmlDeviceGetTotalEnergyConsumption", gpu)
     try:

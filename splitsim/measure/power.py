@@ -14,7 +14,7 @@ from splitsim.errors import BadInput
 from splitsim.measure.battery import battery
 from splitsim.measure.ina import ina219, ina3221
 from splitsim.measure.log import Log
-from splitsim.measure.meter import Meter, SampledMeter
+from splitsim.measure.meter import Meter, SampledMeter, now_s
 from splitsim.measure.nvml import nvml
 from splitsim.measure.rapl import rapl
 from splitsim.measure.sources import Absent, Sensor
@@ -80,7 +80,7 @@ def _open(power: str, root: Path, rate_hz: float) -> Meter:
     if kind == "csv" and which:
         return Log(Path(which))
     sensor = _sensor(kind, which, root)
-    sensor.source()  # a sensor that cannot be read is told of before any work
+    sensor.source(now_s())  # a sensor that cannot be read is told of before any work
     return SampledMeter(kind, sensor.point, sensor.source, rate_hz)
 
 

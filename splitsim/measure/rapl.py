@@ -12,7 +12,8 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from splitsim.measure.sources import Absent, Counter, Read, Sensor, together
+from splitsim.measure.meter import Source
+from splitsim.measure.sources import Absent, Counter, Sensor, together
 from splitsim.measure.sysfs import check_numbers, named, number, text
 
 UNIT_J = 1e-6
@@ -35,7 +36,7 @@ def rapl(root: Path) -> Sensor:
     return Sensor(f"{point}, without memory", together([_counter(zone) for zone in packages]))
 
 
-def _counter(zone: Path) -> Read:
+def _counter(zone: Path) -> Source:
     energy = zone / "energy_uj"
     # The kernel's range is the highest count, after which comes 0.
     range_uj = number(zone / "max_energy_range_uj") + 1

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from splitsim.errors import BadInput
-from splitsim.measure.meter import now_s
+from splitsim.measure.meter import Source
 
 Read = Callable[[], float]
 """Reads a sensor now."""
@@ -21,31 +21,25 @@ class Sensor:
     """A sensor that was found: where it measures, and its cumulative joules."""
 
     point: str
-    source: Read
+    source: Source
 
 
-def together(parts: list[Read]) -> Read:
+def together(parts: list[Source]) -> Source:
     """The sum of several."""
-    return lambda: sum(part() for part in parts)
+    return lambda at_s: sum(part(at_s) for part in parts)
 
 
 class Integral:
-    """Joules from a gauge of power, by the trapezoid rule.
+    """Joules from a gauge of power, by the trapezoid rule."""
 
-    Args:
-        watts: reads it.
-        clock: the instant in seconds.
-    """
-
-    def __init__(self, watts: Read, clock: Read = now_s) -> None:
+    def __init__(self, watts: Read) -> None:
         self._watts = watts
-        self._clock = clock
         self._last: tuple[float, float] | None = None  # instant, watts
         self._joules = 0.0
 
-    def joules(self) -> float:
+    def joules(self, at_s: float) -> float:
         """Joules since the first reading."""
-        at_s, watts = self._clock(), self._watts()
+        watts = self._watts()
         before_s, before_w = self._last or (at_s, watts)
         self._joules += (at_s - before_s) * (watts + before_w) / 2
         self._last = at_s, watts
@@ -70,7 +64,7 @@ class Counter:
         self._last: float | None = None
         self._counts = 0.0
 
-    def joules(self) -> float:
+    def joules(self, _at_s: float) -> float:
         """Joules since the first reading."""
         count = self._count()
         self._counts += self._step(count - (count if self._last is None else self._last))

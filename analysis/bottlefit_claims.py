@@ -1,0 +1,223 @@
+"""The paper's "up to" figures, and in words what a sweep says of them.
+
+Matsubara et al., BottleFit, WoWMoM 2022 (arXiv 2201.02693).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import fill
+from typing import NamedTuple
+
+import pandas as pd
+from bottlefit_sweep import BOARDS, NETWORKS, SERVER
+from tables.students import models
+
+from splitsim.entries import Profile
+from splitsim.profiles import Tables
+
+COMPRESSION, SMALLER_HEAD = 0.771, 83
+OWN, OTHER = "-bottlefit12", "-autoencoder12"
+NAMES = {
+    "jetson-nano": "Jetson Nano",
+    "raspberry-pi-4": "Raspberry Pi 4",
+    "resnet152": "ResNet-152",
+    "densenet169": "DenseNet-169",
+    "densenet201": "DenseNet-201",
+    "local": "local computing",
+    "offload": "sending JPEGs",
+    "autoencoder": "the autoencoder",
+    "latency_s": "latency",
+    "power_w": "average power",
+    "energy_j": "energy per frame",
+}
+# Of these a claim may hold for some only.
+WHERE = {"network": "{}", "link": "{}", "radio": "{} radio power", "channels": "{} channels"}
+OPEN = (
+    "What the tables leave open: no time of a student is published, all are scaled; on the "
+    "Raspberry Pi 4 they come from batches of 32. Pre-processing is that of another board. Average "
+    "power against sending JPEGs hangs on what the board computes more for BottleFit than for a "
+    "JPEG. The autoencoder's decoder is only bounded. The watts of a "
+    "board are those of other runs than its times; where the paper metered power, with what "
+    "radio and in which run its maxima were found, is not known here. If its power is energy per "
+    "frame, the lines on energy are the ones to compare."
+)
+
+
+class Claim(NamedTuple):
+    """Up to how much is saved, on which boards."""
+
+    against: str
+    metric: str
+    most: float
+    boards: Sequence[str]
+
+
+NANO, PI = ("jetson-nano",), ("raspberry-pi-4",)
+CLAIMS = (
+    Claim("local", "latency_s", 0.89, NANO + PI),
+    Claim("local", "power_w", 0.49, NANO + PI),
+    Claim("offload", "latency_s", 0.55, NANO + PI),
+    Claim("offload", "power_w", 0.37, NANO + PI),
+    Claim("autoencoder", "latency_s", 0.44, NANO),
+    Claim("autoencoder", "power_w", 0.54, NANO),
+    Claim("autoencoder", "latency_s", 0.62, PI),
+    Claim("autoencoder", "power_w", 0.40, PI),
+)
+
+
+def claimed(board: str, against: str, metric: str) -> float | None:
+    """What the paper claims there, if it does."""
+    asked = (against, metric)
+    return next(
+        (c.most for c in CLAIMS if (c.against, c.metric) == asked and board in c.boards), None
+    )
+
+
+def report(saved: pd.DataFrame, found: pd.DataFrame) -> str:
+    """Everything in words: the table of ranges, the verdicts, and what is open.
+
+    Args:
+        saved: a row per point, shift and comparison.
+        found: its ranges.
+    """
+    said = [*table(found), "", *counted(), ""]
+    for claim in CLAIMS:
+        said += [fill(verdict(saved, claim), 100)]
+    paragraphs = [energies(found, board) for board in BOARDS]
+    paragraphs += [*(resting(board) for board in BOARDS), serving(), OPEN]
+    return "\n".join([*said, "", *(f"{fill(text, 100)}\n" for text in paragraphs)])
+
+
+def table(found: pd.DataFrame) -> Iterator[str]:
+    """Savings in percent: the range, its bands, and the claim."""
+    yield "saved, %: least to most over rates, links and networks (5-95 % over shifts of the tables)"
+    for row in found.itertuples():
+        claim = claimed(row.board, row.against, row.metric)
+        least, most = (
+            f"{100 * getattr(row, end):6.1f} ({100 * getattr(row, f'{end}_low'):6.1f} to "
+            f"{100 * getattr(row, f'{end}_high'):6.1f})"
+            for end in ("least", "most")
+        )
+        beside = "" if claim is None else f"   paper: up to {100 * claim:.0f}"
+        what = f"{row.board:15}{row.against:12}{row.metric:10}{row.channels:3} ch"
+        yield f"{what} {least}  to {most}{beside}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def verdict(saved: pd.DataFrame, claim: Claim) -> str:
+    """On which boards, and where, the sweep comes to what is claimed."""
+    intro = f"{NAMES[claim.metric].capitalize()} against {NAMES[claim.against]}, up to"
+    return " ".join(
+        [f"{intro} -{percent(claim.most)}:", *(_on(saved, claim, b) for b in claim.boards)]
+    )
+
+
+def _on(saved: pd.DataFrame, claim: Claim, board: str) -> str:
+    wanted = {"board": board, "against": claim.against, "metric": claim.metric}
+    own = saved[(saved[list(wanted)] == pd.Series(wanted)).all(axis=1)]
+    most = own.groupby("shift").saving.max()
+    nominal, off = most[0], most.drop(0)
+    times = int((off >= claim.most).sum())
+    known = f"most {percent(nominal)}; reached under {times} of {len(off)} shifts"
+    reaching = own[(own["shift"] == 0) & (own.saving >= claim.most)]
+    if len(reaching):
+        return f"{NAMES[board]}: reached ({known}) {where(reaching, own)}."
+    return f"{NAMES[board]}: not reached ({known})."
+
+
+def where(reaching: pd.DataFrame, every: pd.DataFrame) -> str:
+    """At which rates, and of what else there is, with which."""
+    low, high = reaching.rate_bps.min() / 1e6, reaching.rate_bps.max() / 1e6
+    rates = f"at {low:.3g} to {high:.3g} Mbit/s" if low < high else f"at {low:.3g} Mbit/s"
+    parts = [
+        form.format(" and ".join(NAMES.get(one, str(one)) for one in some))
+        for column, form in WHERE.items()
+        if len(some := reaching[column].unique()) < every[column].nunique()
+    ]
+    return ", ".join([rates, *parts])
+
+
+def energies(found: pd.DataFrame, board: str) -> str:
+    """Joules, apart from watts."""
+    own = found[(found.board == board) & (found.metric == "energy_j")]
+    ends = own.groupby("against", sort=False).agg({"least": "min", "most": "max"})
+    said = "; ".join(
+        f"against {NAMES[against]} {100 * ends.least[against]:.0f} to {percent(ends.most[against])}"
+        for against in ends.index
+        if against in NAMES
+    )
+    return f"Energy per frame on the {NAMES[board]}, which is not average power: {said}."
+
+
+def counted() -> Iterator[str]:
+    """Compression, and how much smaller the head is; both by count."""
+    cuts = {name: {cut.layer: cut for cut in model.cuts} for name, model in models().items()}
+    pairs = [(cuts[f"{n}{OWN}"]["bottleneck"], cuts[f"{n}{OTHER}"]["bottleneck"]) for n in NETWORKS]
+    jpeg = cuts[NETWORKS[0]]["input"].wire_bytes
+    yield (
+        f"data saved at 12 channels: {100 * (1 - pairs[0][0].wire_bytes / jpeg):.1f} %   "
+        f"paper: {100 * COMPRESSION:.1f} %"
+    )
+    macs = sorted(other.macs / own.macs for own, other in pairs)
+    params = sorted(other.params / own.params for own, other in pairs)
+    yield (
+        f"head smaller than the autoencoder's at 12 channels: {macs[0]:.1f} to {macs[-1]:.1f} "
+        f"times by MACs, {params[0]:.0f} to {params[-1]:.0f} by parameters   paper: {SMALLER_HEAD}"
+    )
+
+
+def span_ms(hardware: str, ending: str, step: str, layer: str) -> str:
+    """A step's least and most time over the networks, and what it rests on."""
+    profiles = [at(f"{network}{ending}", hardware, layer) for network in NETWORKS]
+    times = sorted(1e3 * (profile.times[step][cut] or 0.0) for profile, cut in profiles)
+    basis = " and ".join(dict.fromkeys(profile.basis[step][cut] for profile, cut in profiles))
+    span = f"{times[0]:.1f}" if times[0] == times[-1] else f"{times[0]:.1f} to {times[-1]:.1f}"
+    return f"{span} ({basis})"
+
+
+def at(model: str, hardware: str, layer: str) -> tuple[Profile, int]:
+    """A model's profile, and the cut after a layer."""
+    tables = Tables()
+    return tables.profile(model, hardware), tables.model(model).layers.index(layer)
+
+
+def device_s(model: str, board: str, layer: str) -> float:
+    """All that a board computes for a cut."""
+    profile, cut = at(model, board, layer)
+    return profile.device_s(cut) or 0.0
+
+
+def resting(board: str) -> str:
+    """What a board computes and draws by the tables, and what that rests on."""
+    watts = Tables().hardware(board)
+    said = [
+        f"a whole network {span_ms(board, '', 'head', 'output')}",
+        f"pre-processing {span_ms(board, '', 'pre', 'input')} for a JPEG, else "
+        f"{span_ms(board, OWN, 'pre', 'bottleneck')}",
+        f"BottleFit's head {span_ms(board, OWN, 'head', 'bottleneck')} and coding "
+        f"{span_ms(board, OWN, 'encode', 'bottleneck')}",
+        f"the autoencoder's head {span_ms(board, OTHER, 'head', 'bottleneck')}",
+    ]
+    more_s = max(
+        device_s(f"{n}{OWN}", board, "bottleneck") - device_s(n, board, "input") for n in NETWORKS
+    )
+    return (
+        f"{NAMES[board]} by the tables, in ms: {'; '.join(said)}. Idle {watts.idle_w:.2f} W "
+        f"({watts.idle.basis}), computing {watts.compute_w:.2f} W more ({watts.compute.basis}). "
+        f"It computes up to {1e3 * more_s:.1f} ms more for BottleFit than for a JPEG."
+    )
+
+
+def serving() -> str:
+    """The same of the server."""
+    return (
+        f"Server by the tables, in ms: a whole network {span_ms(SERVER, '', 'tail', 'input')} after "
+        f"{span_ms(SERVER, '', 'decode', 'input')} for a JPEG; BottleFit's tail "
+        f"{span_ms(SERVER, OWN, 'tail', 'bottleneck')} and the autoencoder's "
+        f"{span_ms(SERVER, OTHER, 'tail', 'bottleneck')}, after "
+        f"{span_ms(SERVER, OWN, 'decode', 'bottleneck')}."
+    )
