@@ -44,14 +44,15 @@ ENDS = {"low": 0.05, "high": 0.95}
 
 def savings(found: pd.DataFrame) -> pd.DataFrame:
     """What BottleFit saves, 1 - its figure / the other's; a row per point and comparison."""
-    wide = found.pivot(index=POINT, columns="policy", values=list(METRICS))
+    wide = found.set_index([*POINT, "policy"])[list(METRICS)].unstack("policy")
     parts = {}
-    for channels, against, metric in product(CHANNELS, AGAINST, METRICS):
+    for channels, against, metric in product(AGAINST, METRICS, CHANNELS):
         other = f"{against}{channels}" if against == "autoencoder" else against
         figures = wide[metric]
-        parts[channels, against, metric] = 1 - figures[f"bottlefit{channels}"] / figures[other]
-    names = ["channels", "against", "metric"]
-    return pd.concat(parts, names=names).rename("saving").reset_index()
+        parts[against, metric, channels] = 1 - figures[f"bottlefit{channels}"] / figures[other]
+    names = ["against", "metric", "channels"]
+    rows = pd.concat(parts, names=names).rename("saving").reset_index()
+    return rows.sort_values("board", kind="stable")
 
 
 def ranges(saved: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -6,9 +6,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from splitsim.task import DROPPED, TIMEOUT, UNFINISHED
-
-FAILED = (TIMEOUT, DROPPED, UNFINISHED)
 LOADS = {"device_load": "a device", "uplink_load": "an uplink", "server_load": "a server"}
 
 Row = Mapping[str, Any]
@@ -32,8 +29,6 @@ def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
         found.append("energy is not known: hardware.csv has no watts for the devices' hardware")
     if any(row["tasks"] and math.isnan(row["server_energy_mean_j"]) for row in rows):
         found.append("servers' energy is not known: hardware.csv has no watts for their hardware")
-    if any(row[name] for row in rows for name in FAILED):
-        found.append("latencies are over done tasks; summary.csv also has them over all tasks")
     return found
 
 

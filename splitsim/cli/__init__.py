@@ -191,9 +191,8 @@ def _finish(results: Results) -> None:
     """Print the table, write the report, and tell of parts that failed."""
     from rich.console import Console
 
-    from splitsim.cli.table import best_table, summary_table
+    from splitsim.cli.table import best_table, notes, summary_table
     from splitsim.folder import failures
-    from splitsim.notes import notes
     from splitsim.report.page import write_report
 
     rows, swept = results.summary_rows, list(results.manifest["points"][0]["swept"])

@@ -10,7 +10,11 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from splitsim.notes import FAILED, is_overloaded
+from splitsim.notes import is_overloaded
+from splitsim.notes import notes as summary_notes
+from splitsim.task import DROPPED, TIMEOUT, UNFINISHED
+
+FAILED = (TIMEOUT, DROPPED, UNFINISHED)
 
 Row = Mapping[str, Any]
 
@@ -56,6 +60,14 @@ BEST = {
     "deadline_miss": "missed",
     "goodput": "goodput",
 }
+
+
+def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
+    """What must be known to read the table."""
+    found = summary_notes(rows, swept)
+    if any(row[name] for row in rows for name in FAILED):
+        found.append("latencies are over done tasks; summary.csv also has them over all tasks")
+    return found
 
 
 def best_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:

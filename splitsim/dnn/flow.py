@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -12,9 +12,9 @@ from splitsim.dnn.count import Visit
 
 
 class Place(NamedTuple):
-    """A valid cut: the node it comes after, what crosses, and what must be cloned first."""
+    """A valid cut: the number of nodes before it, what crosses, and what is cloned first."""
 
-    after: fx.Node
+    before: int
     crossing: tuple[fx.Node, ...]
     cloned: frozenset[str]
 
@@ -23,24 +23,26 @@ class Flow:
     """The values of a traced network, from where they arise to where they are last used."""
 
     def __init__(self, graph: fx.Graph, visits: Mapping[fx.Node, Visit]) -> None:
-        self._graph = graph
         self._visits = visits
         self._nodes = list(graph.nodes)
+        self._inputs = tuple(graph.find_nodes(op="placeholder"))
+        self._outputs = tuple(graph.output_node().all_input_nodes)
 
     def places(self, *, multi: bool) -> list[Place]:
-        """The valid cuts, in order: the input, those where a tensor crosses, the output.
+        """The valid cuts, in order: the input, where a tensor crosses, the output.
 
         Args:
             multi: whether several tensors may cross.
         """
-        first = len([n for n in self._nodes if self._is_before_the_first_operation(n)]) - 1
-        found = [self._place(first, self._inputs)]
-        for number, node in enumerate(self._nodes[:-1]):
-            crossing = self._crossing(number)
-            new = set(crossing) not in ({*found[-1].crossing}, {*self._inputs}, {*self._outputs})
-            if number > first and new and self._is_valid(node, crossing, multi=multi):
-                found.append(self._place(number, crossing))
-        return [*found, self._place(len(self._nodes) - 1, ())]
+        first = self._nodes.index(self._inputs[-1]) + 1
+        found, seen = [self._place(first, self._inputs)], {*self._inputs}
+        for before in range(first + 1, len(self._nodes)):
+            crossing = self._crossing(before)
+            new = set(crossing) not in (seen, {*self._inputs}, {*self._outputs})
+            if new and (multi or len(crossing) == 1) and self._may_cross(before, crossing):
+                found.append(self._place(before, crossing))
+                seen = {*crossing}
+        return [*found, self._place(len(self._nodes), ())]
 
     @property
     def outputs(self) -> tuple[fx.Node, ...]:
@@ -50,22 +52,13 @@ class Flow:
     @cached_property
     def solid(self) -> frozenset[fx.Node]:
         """The nodes that give tensors which depend on the input."""
-        return frozenset(
-            n for n in self._nodes if n not in self._fixed and self._visits[n].shape is not None
-        )
+        varying = (node for node in self._nodes[:-1] if node not in self._fixed)
+        return frozenset(node for node in varying if self._visits[node].shape is not None)
 
     @cached_property
-    def _inputs(self) -> tuple[fx.Node, ...]:
-        return tuple(self._graph.find_nodes(op="placeholder"))
-
-    @cached_property
-    def _outputs(self) -> tuple[fx.Node, ...]:
-        return tuple(self._graph.output_node().all_input_nodes)
-
-    @cached_property
-    def _fixed(self) -> frozenset[fx.Node]:
+    def _fixed(self) -> set[fx.Node]:
         """Values that depend on no input: weights, and what is computed from weights alone."""
-        written = frozenset().union(*(visit.written for visit in self._visits.values()))
+        written = self._written(self._nodes)
         fixed: set[fx.Node] = set()
         for node in self._nodes:
             alone = node.op not in ("placeholder", "output") and fixed.issuperset(
@@ -73,4 +66,28 @@ class Flow:
             )
             if alone and self._visits[node].memory not in written:
                 fixed.add(node)
-        return frozenset(fixed)
+        return fixed
+
+    @cached_property
+    def _last_use(self) -> dict[fx.Node, int]:
+        number = {node: n for n, node in enumerate(self._nodes)}
+        return {node: max((number[u] for u in node.users), default=-1) for node in self._nodes}
+
+    def _crossing(self, before: int) -> tuple[fx.Node, ...]:
+        made = (node for node in self._nodes[:before] if node not in self._fixed)
+        return tuple(node for node in made if self._last_use[node] >= before)
+
+    def _may_cross(self, before: int, crossing: tuple[fx.Node, ...]) -> bool:
+        """All are tensors, and none is changed through another's memory on the far side."""
+        written = self._written(self._nodes[before:])
+        touched = [m for node in crossing if (m := self._visits[node].memory) in written]
+        return bool(crossing) and self.solid.issuperset(crossing) and len({*touched}) == len(touched)
+
+    def _place(self, before: int, crossing: tuple[fx.Node, ...]) -> Place:
+        near, far = self._written(self._nodes[:before]), self._written(self._nodes[before:])
+        cloned = {node.name for node in crossing if self._visits[node].memory in far}
+        cloned |= {node.name for node in self._inputs if self._visits[node].memory in near}
+        return Place(before, crossing, frozenset(cloned))
+
+    def _written(self, nodes: list[fx.Node]) -> set[int]:
+        return {memory for node in nodes for memory in self._visits[node].written}

@@ -107,6 +107,8 @@ class Affine(Form):
     def unpack(self, body: Octets, shape: Shape, here: Mask | None) -> Floats:
         """The values of the codes; their mean where a code or its range was lost."""
         ranges, count = self._ranges(shape), math.prod(shape)
+        if here is not None:
+            body = body * here  # a range of which half was lost could be infinite
         bounds = body[: 8 * ranges].view("<f4").reshape(ranges, 2).astype(float)
         codes = fields.unpack(body[8 * ranges :], self.bits, count).reshape(ranges, -1)
         share = codes / (2**self.bits - 1)

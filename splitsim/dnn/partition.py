@@ -1,27 +1,27 @@
 """Where a network can be cut, and its exact head and tail there.
 
 A cut lies between two operations, in the order in which they run. It is valid where one tensor
-crosses; with ``multi``, any number. Values that do not depend on the input (weights, tables of
-positions) never cross: whichever side needs them has them. Head and tail run the same operations
-in the same order as the network, so ``tail(head(x))`` equals ``model(x)`` bit for bit.
+crosses; with ``multi``, any number. Values that depend on no input (weights, tables of positions)
+never cross: whichever side needs them has them. Head and tail run the same operations in the same
+order as the network, so ``tail(head(x))`` equals ``model(x)`` bit for bit.
 """
 
 from __future__ import annotations
 
 import difflib
-import operator
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from itertools import accumulate
 from math import prod
 
-import torch
-from torch import Tensor, fx, nn
-from torch.utils import _pytree as pytree
+from torch import fx, nn
 
+from splitsim.dnn import halves
 from splitsim.dnn.count import Visit, parameters_of, visit
+from splitsim.dnn.flow import Flow, Place
 from splitsim.dnn.names import candidates, claimed
-from splitsim.dnn.trace import Example, inputs_of, trace
+from splitsim.dnn.trace import Example, trace
+from splitsim.dnn.weights import check_weights
 from splitsim.errors import BadInput
 
 
@@ -37,9 +37,9 @@ class Cut:
         tensor_bytes: of these tensors, as the network computes them.
         macs: multiply-accumulates of everything before, for the example.
         params: parameters of everything before, shared ones once.
-        after: the graph's node it comes after.
-        crossing: the graph's nodes whose values cross; none at the output.
-        cloned: of those and the inputs, the ones that their side writes into later.
+        before: the number of the graph's nodes before it.
+        crossing: the names of the nodes whose values cross; none at the output.
+        cloned: of these and the inputs, those that their side writes into later.
     """
 
     index: int
@@ -49,7 +49,7 @@ class Cut:
     tensor_bytes: int
     macs: int
     params: int
-    after: str
+    before: int
     crossing: tuple[str, ...]
     cloned: frozenset[str]
 
@@ -65,7 +65,7 @@ def cuts(
     """All valid cuts of a network, in order.
 
     Args:
-        model: in eval mode; on the meta device it is only counted.
+        model: in eval mode; on the meta device it is counted without computing.
         example: one sample, with its batch dimension; a tuple if the network has several inputs.
         multi: whether several tensors may cross; they then are a tuple.
         whole: paths of modules to keep whole (see ``trace``).
@@ -75,22 +75,41 @@ def cuts(
     """
     check_weights(model)
     traced = trace(model, example, whole=whole)
-    return _Flow(traced, visit(traced, example)).cuts(multi=multi)
+    visits = visit(traced, example)
+    flow = Flow(traced.graph, visits)
+    places = flow.places(multi=multi)
+    macs, params = _macs(visits), _params(traced)
+
+    def cut(index: int, place: Place, names: tuple[str, ...]) -> Cut:
+        tensors = [visits[node] for node in place.crossing or flow.outputs]
+        return Cut(
+            index=index,
+            name=names[0],
+            also=names[1:],
+            shapes=tuple(tensor.shape or () for tensor in tensors),
+            tensor_bytes=sum(tensor.tensor_bytes for tensor in tensors),
+            macs=macs[place.before - 1],
+            params=params[place.before - 1],
+            before=place.before,
+            crossing=tuple(node.name for node in place.crossing),
+            cloned=place.cloned,
+        )
+
+    return list(map(cut, range(len(places)), places, _names(traced.graph, flow, places)))
 
 
 def find(cuts: Sequence[Cut], name: str | int) -> Cut:
     """The cut of a name, of a block that ends there, or of a number.
 
     Raises:
-        BadInput: there is none: because several tensors cross there, or the name is unknown.
+        BadInput: there is none: several tensors cross there, or the name is unknown.
     """
-    names = {known: cut for cut in reversed(cuts) for known in (*cut.also, cut.name)}
-    found = names.get(str(name))
-    if found is None and str(name).isdecimal() and int(name) < len(cuts):
-        found = cuts[int(name)]
-    if found is None:
-        raise BadInput(_missing(cuts, str(name), names))
-    return found
+    known = {label: cut for cut in cuts for label in (cut.name, *cut.also)}
+    if name in known:
+        return known[str(name)]
+    if str(name).isdecimal() and int(name) < len(cuts):
+        return cuts[int(name)]
+    raise BadInput(_missing(cuts, str(name), list(known)))
 
 
 def split(
@@ -110,65 +129,56 @@ def split(
         BadInput: the cut is none of this network.
     """
     traced = trace(model, example, whole=whole)
-    nodes = {node.name: node for node in traced.graph.nodes}
-    if not {cut.after, *cut.crossing} <= nodes.keys():
-        raise BadInput(f"cut {cut.name!r} is none of this network; ask for its own cuts")
-    order = list(nodes)
-    before = [nodes[name] for name in order[: order.index(cut.after) + 1]]
-    after = [nodes[name] for name in order[len(before) :]]
-    crossing = [nodes[name] for name in cut.crossing]
-    return _head(traced, cut, before, crossing), _tail(traced, cut, before, after, crossing)
+    nodes = list(traced.graph.nodes)
+    before, after = nodes[: cut.before], nodes[cut.before :]
+    named = {node.name: node for node in before}
+    if not named.keys() >= {*cut.crossing} or (not cut.crossing and after):
+        raise BadInput(f"cut {cut.name!r} is none of this network; take one of its own cuts")
+    crossing = [named[name] for name in cut.crossing]
+    head = halves.head(traced, before, crossing, cut.cloned)
+    return head, halves.tail(traced, before, after, crossing, cut.cloned)
 
 
-def inexact(
-    model: nn.Module, cuts: Sequence[Cut], example: Example, *, whole: Collection[str] = ()
-) -> list[Cut]:
-    """The cuts where ``tail(head(x))`` is not ``model(x)`` bit for bit: none, if all is well.
-
-    A network that draws random numbers, or remembers earlier inputs, has such cuts.
-    """
-    traced = trace(model, example, whole=whole)
-
-    def differs(cut: Cut) -> bool:
-        head, tail = split(traced, cut, example)
-        crossing = head(*_copies(example))
-        return not same(tail(crossing), expected)
-
-    with torch.inference_mode():
-        expected = model(*_copies(example))
-        return [cut for cut in cuts if differs(cut)]
+def _macs(visits: Mapping[fx.Node, Visit]) -> list[int]:
+    """Cumulative multiply-accumulates, a number per node."""
+    return list(accumulate(visit.macs for visit in visits.values()))
 
 
-def same(one: object, other: object) -> bool:
-    """Whether two answers, tensors or structures of them, are equal bit for bit."""
-    (ours, shape), (theirs, other_shape) = pytree.tree_flatten(one), pytree.tree_flatten(other)
-    return shape == other_shape and all(map(_equal, ours, theirs))
+def _params(traced: fx.GraphModule) -> list[int]:
+    """Cumulative numbers in the parameters used so far, shared ones once, a number per node."""
+    seen: set[nn.Parameter] = set()
+
+    def new(node: fx.Node) -> int:
+        fresh = set(parameters_of(traced, node)) - seen
+        seen.update(fresh)
+        return sum(parameter.numel() for parameter in fresh)
+
+    return list(accumulate(map(new, traced.graph.nodes)))
 
 
-def check_weights(model: nn.Module) -> None:
-    """Weights and buffers are numbers.
-
-    Raises:
-        BadInput: some are NaN; names them.
-    """
-    bad = [name for name, tensor in model.state_dict().items() if _has_nan(tensor)]
-    if bad:
-        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-        what = f"{type(model).__name__} has NaN in {', '.join(bad[:3])}{more}"
-        raise BadInput(f"{what}; train or load it anew")
-
-
-def _has_nan(tensor: object) -> bool:
-    if not isinstance(tensor, Tensor) or tensor.is_meta or not tensor.is_floating_point():
-        return False
-    return bool(tensor.isnan().any())
+def _names(graph: fx.Graph, flow: Flow, places: Sequence[Place]) -> list[tuple[str, ...]]:
+    """Names of each cut; those of one tensor choose first, whether several may cross or not."""
+    all_nodes = list(graph.nodes)
+    wanted = candidates(graph, flow.solid)
+    inner = {place.before: all_nodes[place.before - 1] for place in places[1:-1]}
+    single = {place.before: len(place.crossing) == 1 for place in places}
+    chosen = sorted(inner, key=lambda before: (not single[before], before))
+    given = claimed((inner[before], wanted.get(inner[before], ())) for before in chosen)
+    last = [name for node in flow.outputs for name in wanted.get(node, ())]
+    free = [name for name in last if not any(name in names for names in given.values())]
+    return [("input",), *(given[node] for node in inner.values()), ("output", *free)]
 
 
-def _equal(one: object, other: object) -> bool:
-    if isinstance(one, Tensor) and isinstance(other, Tensor):
-        return one.dtype == other.dtype and torch.equal(one, other)
-    return one == other
-
-
-def _copies(example: Example) -> list[Tensor]:
-    return [tensor.clone() for tensor in inputs_of(example)]
+def _missing(cuts: Sequence[Cut], name: str, known: Sequence[str]) -> str:
+    """One line: what is wrong with a name that is no cut."""
+    blocks = (c for c in cuts for label in (c.name, *c.also) if name.startswith(f"{label}."))
+    end = next(blocks, None)
+    if end is not None:
+        return (
+            f"cut {name!r} lies inside the block {end.name!r}, where more than one tensor crosses; "
+            f"cut before it at {cuts[end.index - 1].name!r} or after it at {end.name!r}, "
+            "or ask for cuts of several tensors"
+        )
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(c.name for c in cuts)}"
+    return f"there is no cut {name!r}; {hint}"

@@ -4,12 +4,13 @@ A format is a form and, behind a plus, an entropy stage: ``float32``, ``float16`
 ``uint8-channel+zstd``, ``4bit+zlib9``, ``topk0.05``; for the input image ``jpeg90`` or ``webp75``.
 ``splitsim.dnn.message`` has the layout of the bytes.
 
-Lost packets erase the elements whose bits they held, and no others: codes have fixed lengths.
+Lost packets erase the elements whose bits they held, and no others: codes have fixed lengths. An
+erased element becomes the mean of the tensor's others, which the receiver knows and which, where
+values are rectified, is nearer than the 0 of a dropout; with ``topk`` it is one of the many zeros.
 Behind an entropy stage there is one stream: the first lost packet also takes all that comes after
 it, and with ``zstd`` the block it lies in, which is most often the whole tensor. The header is in
-the first packet, and without it nothing can be told. An erased element is 0, as where networks
-learn to bear losses by dropout (Itahara et al., IEEE Access 2022, arXiv 2112.09407); erased rows
-of an image are grey.
+the first packet, and without it nothing can be told: the tensor is 0. Of an image, ``jpeg`` loses
+the rows of blocks that a lost packet touches, ``webp`` all; they become grey.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from splitsim.errors import BadInput
 
 FORMS: tuple[type[Form], ...] = (Float, Affine, TopK, Picture)
 FORMS_ARE = (
-    "float32, float16, uint8, 1bit to 16bit, each of the last with -channel or without, topk0.05 "
-    "(or another share of the elements), and for the input image jpeg1 to jpeg100, webp1 to webp100"
+    "float32, float16, uint8, uint8-channel, 1bit to 16bit, 1bit-channel to 16bit-channel, "
+    "topk0.05 (or another share), and for the input image jpeg1 to jpeg100, webp1 to webp100"
 )
 STAGES_ARE = "zlib1 to zlib9, zstd1 to zstd22 (zlib is zlib6, zstd is zstd1)"
 

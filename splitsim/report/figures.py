@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,13 @@ SWEEP_CAPTIONS = (
     "Share of all tasks that were late or got no answer. Bars: 95 % interval of the mean over "
     "replications.",
 )
+
+
+def point_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """A place for each figure of a point; none of energy where no row of a summary knows it."""
+    unknown = all(math.isnan(row["energy_mean_j"]) for row in rows)
+    energy = (ENERGY, ENERGY_PARTS, ENERGY_BASIS) if unknown else ()
+    return [figure for figure in POINT_FIGURES if rows and figure not in energy]
 
 
 def sweep_figures() -> list[Figure]:

@@ -13,9 +13,9 @@ from splitsim.report import tables
 from splitsim.report.bands import shown
 from splitsim.report.digest import digest
 from splitsim.report.figures import (
-    POINT_FIGURES,
     Figure,
     figures_json,
+    point_figures,
     shift_figures,
     sweep_figures,
 )
@@ -166,7 +166,7 @@ class _Content:
 
     @property
     def point_figures(self) -> Sequence[Figure]:
-        return POINT_FIGURES if self.rows else ()
+        return point_figures(self.rows)
 
     @property
     def parameter(self) -> str | None:

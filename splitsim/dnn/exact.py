@@ -1,0 +1,43 @@
+"""Whether a split network answers exactly as the whole one does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from splitsim.dnn.partition import Cut, split
+from splitsim.dnn.trace import Example, inputs_of, trace
+
+
+def inexact(
+    model: nn.Module, cuts: Sequence[Cut], example: Example, *, whole: Collection[str] = ()
+) -> list[Cut]:
+    """The cuts where ``tail(head(x))`` is not ``model(x)`` bit for bit: none, if all is well.
+
+    A network that draws random numbers, or remembers earlier inputs, has such cuts; so has one
+    computed with another number of threads.
+    """
+    traced = trace(model, example, whole=whole)
+
+    def differs(cut: Cut) -> bool:
+        head, tail = split(traced, cut, example)
+        return not same(tail(head(*inputs_of(example))), expected)
+
+    with torch.inference_mode():
+        expected = model(*(tensor.clone() for tensor in inputs_of(example)))
+        return [cut for cut in cuts if differs(cut)]
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two answers, tensors or structures of them, are equal bit for bit."""
+    (ours, shape), (theirs, other_shape) = pytree.tree_flatten(one), pytree.tree_flatten(other)
+    return shape == other_shape and all(map(_equal, ours, theirs))
+
+
+def _equal(one: object, other: object) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    return one == other
