@@ -54,7 +54,7 @@ def option_rows(spec: Spec, tables: Tables) -> list[OptionRow]:
 
 
 def _row(spec: Spec, tables: Tables, group: DeviceSpec, option: Option) -> OptionRow:
-    cut, demand = option.cut, option.demand(0)
+    cut, demand = option.cut, option.mean
     device = tables.profile(option.model, group.hardware)
     board = spec.server_hardware[option.server].name if option.server else None
     server = tables.profile(option.model, board) if board else None

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from splitsim.errors import BadInput
 from splitsim.uncertainty import Cells, Shift
 
 TIMES = ("pre", "head", "encode", "decode", "tail")
@@ -154,6 +155,50 @@ class Hardware:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a split network really sent and answered, at one cut, an entry per sample.
+
+    Attributes:
+        send_bytes: of the coded message; shape (samples,).
+        correct: 1 where its answer was right, else 0; shape (samples,).
+    """
+
+    send_bytes: np.ndarray
+    correct: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What a split network gave for every sample of a data set.
+
+    ``found[loss][cut]`` is the outcome at a cut if that share of the packets was lost.
+    """
+
+    model: str
+    dataset: str
+    samples: int
+    found: Mapping[float, Mapping[int, Outcome]]
+
+    def by_cut(self, erased: float) -> Mapping[int, Outcome]:
+        """The outcomes at the nearest loss there is; a channel without loss takes those without.
+
+        Raises:
+            BadInput: packets are lost, and it is not known what that does.
+        """
+        nearest = min(self.found, key=lambda loss: abs(loss - erased))
+        if erased and not nearest:
+            raise BadInput(
+                f"outcomes of {self.model!r} on {self.dataset!r} are not known where "
+                f"{erased:.3g} of the packets are lost; make them with splitsim outcomes --loss"
+            )
+        return self.found[nearest]
+
+    def shifted(self, _: Shift) -> Outcomes:
+        """The same: bytes are counted, and answers have no factor."""
+        return self
+
+
 @dataclass(frozen=True)
 class Radio:
     """A linear radio: increments over the board's idle power.
@@ -204,6 +249,11 @@ class Radio:
 
     def _on_air_j(self, airtime_s: float, zero_s: float) -> float:
         return self.b_w * airtime_s + (self.zero_w - self.b_w) * zero_s
+
+    def sending(self, attempts: float) -> Radio:
+        """This radio if every bit is sent several times on average."""
+        up, down = self.a_up_j_per_bit * attempts, self.a_down_j_per_bit * attempts
+        return replace(self, a_up_j_per_bit=up, a_down_j_per_bit=down)
 
     @property
     def promotion_j(self) -> float:

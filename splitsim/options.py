@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from splitsim.entries import Outcome
 from splitsim.errors import BadInput
 from splitsim.profiles import Tables
 from splitsim.task import Demand, Option
 
 
 def options(
-    tables: Tables, models: Sequence[str], hardware: str, servers: Mapping[str, str]
+    tables: Tables,
+    models: Sequence[str],
+    hardware: str,
+    servers: Mapping[str, str],
+    dataset: str | None = None,
+    erased: float = 0.0,
 ) -> list[Option]:
     """Every way a device can run the models: each cut, with each server that can take it.
 
@@ -19,6 +25,8 @@ def options(
         models: model names.
         hardware: of the device.
         servers: hardware by server name.
+        dataset: whose samples the models were run on; cuts that were not run are left out.
+        erased: share of packets that a server has to do without.
 
     Raises:
         BadInput: a model has no table on some hardware; all such mistakes at once.
@@ -27,7 +35,8 @@ def options(
     found: list[Option] = []
     for name in models:
         try:
-            found.extend(_model_options(tables, name, hardware, servers))
+            outcomes = tables.outcomes(name, dataset).by_cut(erased) if dataset else None
+            found.extend(_model_options(tables, name, hardware, servers, outcomes))
         except BadInput as error:
             problems.extend(error.problems)
     if problems:
@@ -36,30 +45,38 @@ def options(
 
 
 def _model_options(
-    tables: Tables, name: str, hardware: str, servers: Mapping[str, str]
+    tables: Tables,
+    name: str,
+    hardware: str,
+    servers: Mapping[str, str],
+    outcomes: Mapping[int, Outcome] | None,
 ) -> Iterator[Option]:
     model, device = tables.model(name), tables.profile(name, hardware)
     remote = {server: tables.profile(name, board) for server, board in servers.items()}
     last = len(model.layers) - 1
     for cut, layer in enumerate(model.layers):
         head_s = device.device_s(cut)
-        if head_s is None:
+        real = outcomes.get(cut) if outcomes is not None else None
+        if head_s is None or (outcomes is not None and real is None):
             continue
+        correct = model.top1 if real is None else float(real.correct.mean())
         if cut == last:
-            local = Demand(head_s, correct=model.top1, energy_j=device.energy_j[cut])
-            yield Option(name, cut, layer, None, (local,))
+            local = Demand(head_s, correct=correct, energy_j=device.energy_j[cut])
+            yield Option(name, cut, layer, None, local, real)
             continue
         for server, profile in remote.items():
             tail_s = profile.server_s(cut)
             if tail_s is not None:
                 demand = Demand(
                     head_s=head_s,
-                    send_bytes=model.wire_bytes[cut],
+                    send_bytes=(
+                        model.wire_bytes[cut] if real is None else float(real.send_bytes.mean())
+                    ),
                     tail_s=tail_s,
                     answer_bytes=model.answer_bytes,
-                    correct=model.top1,
+                    correct=correct,
                     rest_s=device.rest_s(cut),
                     whole_s=device.device_s(last),
                     energy_j=device.energy_j[cut],
                 )
-                yield Option(name, cut, layer, server, (demand,))
+                yield Option(name, cut, layer, server, demand, real)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from splitsim.csvtable import Table, reason
-from splitsim.entries import TIMES, Fit, Hardware, Model, Profile, Radio, Watts
+from splitsim.entries import TIMES, Fit, Hardware, Model, Outcomes, Profile, Radio, Watts
 from splitsim.errors import BadInput
+from splitsim.outcomes import read_outcomes
 from splitsim.uncertainty import BASES, FACTORS, Cells, Shift
 
 RADIO_COLUMNS = (
@@ -65,6 +66,10 @@ class Tables:
         """A row of ``radios.csv``."""
         return self._once(("radio", name), lambda: self._radio(name))
 
+    def outcomes(self, model: str, dataset: str) -> Outcomes:
+        """What a model gave for each sample: ``outcomes/<model>@<dataset>.parquet``."""
+        return self._once(("outcomes", model, dataset), lambda: self._outcomes(model, dataset))
+
     def fits(self, hardware: str) -> list[Fit]:
         """The rows of ``fits.csv`` for a hardware; none if nothing was scaled by a fit."""
         return self._once(("fits", hardware), lambda: self._fits(hardware))
@@ -72,7 +77,7 @@ class Tables:
     def shifted(self, number: int) -> Tables:
         """What was read so far, under a shift; nothing else is found in it."""
         shift = Shift(number)
-        kinds = Model | Profile | Hardware | Radio
+        kinds = Model | Profile | Hardware | Radio | Outcomes
         read = {k: v.shifted(shift) for k, v in self._read.items() if isinstance(v, kinds)}
         return Tables((), _read=read)
 
@@ -177,6 +182,17 @@ class Tables:
         self._note(f"radio {name}", {"radio": basis}, row.get("source", ""))
         return Radio(name=name, tail_s=tail_s, tail_w=tail_w, basis=basis, factor=factor, **numbers)
 
+    def _outcomes(self, model: str, dataset: str) -> Outcomes:
+        path = self._path("outcomes", f"{model}@{dataset}.parquet")
+        if path is None:
+            have = ", ".join(self._names("outcomes", f"{model}@*", "parquet")) or "none"
+            what = f"no outcomes of model {model!r} on data set {dataset!r}"
+            raise BadInput(f"{what}; there are {have}; make them with splitsim outcomes")
+        self.used.add(path)
+        outcomes, source = read_outcomes(path, model, dataset, len(self.model(model).layers))
+        self._note(path.stem, {"outcomes": "measured"}, source)
+        return outcomes
+
     def _fits(self, hardware: str) -> list[Fit]:
         path = self._path("fits.csv")
         if path is None:
@@ -203,9 +219,9 @@ class Tables:
         paths = (folder.joinpath(*parts) for folder in self.folders)
         return next((path for path in paths if path.is_file()), None)
 
-    def _names(self, folder: str, pattern: str) -> list[str]:
+    def _names(self, folder: str, pattern: str, kind: str = "csv") -> list[str]:
         return sorted(
-            {p.stem for f in self.folders for p in f.joinpath(folder).glob(f"{pattern}.csv")}
+            {p.stem for f in self.folders for p in f.joinpath(folder).glob(f"{pattern}.{kind}")}
         )
 
     def _table(self, path: Path) -> Table:

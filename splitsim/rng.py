@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ def stream(seed: int, role: str, name: str, index: int = 0) -> np.random.Generat
     return np.random.Generator(np.random.PCG64(int.from_bytes(hashlib.sha256(key).digest())))
 
 
-def endless(draw: Callable[[int], np.ndarray]) -> Iterator[float]:
+def endless(draw: Callable[[int], np.ndarray]) -> Iterator[Any]:
     """Members of a stream one by one, drawn in chunks: a scalar draw costs ten times as much.
 
     Args:

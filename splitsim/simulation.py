@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import repeat
+
+import numpy as np
 
 from splitsim.policies.base import Policy
-from splitsim.rng import stream
+from splitsim.rng import endless, stream
 from splitsim.scenario import PolicySpec, Spec
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock
@@ -196,13 +199,21 @@ class _World:
             self._shared = policy
         return policy
 
-    def _luck(self, group: DeviceSpec, name: str) -> Luck:
-        head = group.service.factors(stream(self._seed, "head", name))
-        tails = (
+    def _luck(self, group: DeviceSpec, name: str) -> Iterator[Luck]:
+        samples = self._samples(stream(self._seed, "sample", name))
+        heads = group.service.factors(stream(self._seed, "head", name))
+        tails = [
             server.spec.service.factors(stream(self._seed, "tail", f"{server.name}/{name}"))
             for server in self._servers
-        )
-        return zip(head, *tails)  # noqa: B905 - none of them ends
+        ]
+        # None of them ends; without servers there are no tails.
+        each = zip(*tails, strict=False) if tails else repeat(())
+        return map(Luck, samples, heads, each)
+
+    def _samples(self, rng: np.random.Generator) -> Iterator[int]:
+        """Samples of the data set, at random; without one it is always the only one."""
+        count = self._spec.samples
+        return endless(lambda size: rng.integers(count, size=size)) if count > 1 else repeat(0)
 
     def _device_row(self, device: Device, end_s: float) -> DeviceRow:
         board = device.board
@@ -260,6 +271,6 @@ class _World:
 
 def channel(spec: Spec, group: DeviceSpec, device: str, seed: int, way: str) -> Steps:
     """The rate of a device, ``way`` uplink or downlink: a function of the world alone."""
-    law = getattr(spec.scenario.cells[group.cell], way)
-    steps: Steps = law.steps(partial(stream, seed, f"{way}-fading", device))
-    return steps
+    cell = spec.scenario.cells[group.cell]
+    steps: Steps = getattr(cell, way).steps(partial(stream, seed, f"{way}-fading", device))
+    return cell.transport.goodput(steps)

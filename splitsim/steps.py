@@ -175,10 +175,20 @@ class Steps:
 
     def is_zero(self) -> Steps:
         """1 where this function is zero, 0 elsewhere."""
+        return self._map(lambda values: values == 0)
 
+    def times(self, factor: float) -> Steps:
+        """This function times a factor."""
+        if factor == 1:
+            return self
+        steps = self._map(lambda values: factor * values)
+        steps.always = factor * self.always
+        return steps
+
+    def _map(self, law: Callable[[np.ndarray], np.ndarray]) -> Steps:
         def chunk(k: int) -> Chunk:
             of = self._get(k)
-            return Chunk(np.asarray(of.starts), np.asarray(of.values) == 0, of.length_s, of.step_s)
+            return Chunk(np.asarray(of.starts), law(np.asarray(of.values)), of.length_s, of.step_s)
 
         return Steps(chunk, self.period_s)
 

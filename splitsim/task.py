@@ -10,16 +10,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from statistics import fmean
 from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from splitsim.entries import Radio
+from splitsim.entries import Outcome, Radio
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What one task costs under one option, before noise.
 
     ``rest_s`` is what the device still has to compute after the head if no answer comes, and
@@ -44,11 +42,17 @@ class Option:
     cut: int
     layer: str
     server: str | None
-    demands: tuple[Demand, ...]  # a row per sample; a published table has one
+    mean: Demand  # over the samples; all there is in a table without them
+    outcome: Outcome | None = None
 
     def demand(self, sample: int) -> Demand:
         """What a task with this sample costs."""
-        return self.demands[sample]
+        real = self.outcome
+        if real is None:
+            return self.mean
+        return self.mean._replace(
+            send_bytes=real.send_bytes.item(sample), correct=real.correct.item(sample)
+        )
 
     @cached_property
     def label(self) -> str:
@@ -57,15 +61,15 @@ class Option:
             return f"local:{self.model}"
         return f"split:{self.model}/{self.layer}" if self.cut else f"offload:{self.model}"
 
-    @cached_property
+    @property
     def head_s(self) -> float:
         """Mean time on the device."""
-        return fmean(demand.head_s for demand in self.demands)
+        return self.mean.head_s
 
-    @cached_property
+    @property
     def send_bits(self) -> float:
         """Mean bits on the uplink."""
-        return 8 * fmean(demand.send_bytes for demand in self.demands)
+        return 8 * self.mean.send_bytes
 
 
 class Options(Sequence[Option]):
@@ -164,7 +168,7 @@ class Options(Sequence[Option]):
         raise LookupError(f"no server {server!r} for {model!r}; there are {_list(self.servers)}")
 
     def _mean(self, name: str) -> np.ndarray:
-        return np.array([fmean(getattr(d, name) for d in o.demands) for o in self._options])
+        return np.array([getattr(option.mean, name) for option in self._options])
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -173,7 +177,8 @@ class Options(Sequence[Option]):
 
 
 def _compute_j(option: Option, compute_w: float) -> float:
-    return fmean(d.head_s * compute_w if d.energy_j is None else d.energy_j for d in option.demands)
+    demand = option.mean
+    return demand.head_s * compute_w if demand.energy_j is None else demand.energy_j
 
 
 def _list(names: Any) -> str:

@@ -28,6 +28,7 @@ FLOORS = {
         "csvtable",
         "profiles",
         "entries",
+        "outcomes",
         "options",
         "uncertainty",
     ),

@@ -151,7 +151,7 @@ def on_until_s(device) -> float:
 def head_w(spec, row: Record, watts: float) -> float:
     """A table may have the joules of a head; else its power is the board's."""
     options = spec.options[group_of(spec, row.device).name]
-    (demand,) = next(o.demands for o in options if (o.label, o.server) == (row.option, row.server))
+    demand = next(o.mean for o in options if (o.label, o.server) == (row.option, row.server))
     return watts if demand.energy_j is None else demand.energy_j / demand.head_s
 
 

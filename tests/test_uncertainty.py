@@ -121,7 +121,7 @@ def test_every_entry_is_shifted_within_its_factor(scenario):
         assert one.label == other.label
         assert 1 / 3 <= one.head_s / (other.head_s or 1) <= 3 or not other.head_s
         assert one.send_bits == other.send_bits
-        assert one.demands[0].correct == other.demands[0].correct
+        assert one.mean.correct == other.mean.correct
 
 
 def test_a_factor_of_its_own_replaces_that_of_the_basis(tmp_path):
@@ -184,7 +184,7 @@ def test_joules_of_their_own_are_shifted_by_the_factor_of_the_head(tmp_path):
     built(tmp_path / "w")
     with_column(tmp_path / "w" / "tables" / "profiles" / "teacher@board.csv", "energy_j", "0.4")
     scenario = load_scenario(tmp_path / "w" / "scenario.yaml")
-    joules = [scenario.spec(0, n).options["device"][1].demands[0].energy_j / 0.4 for n in NUMBERS]
+    joules = [scenario.spec(0, n).options["device"][1].mean.energy_j / 0.4 for n in NUMBERS]
     assert 1 / 3 <= min(joules) < 0.5 < 2 < max(joules) <= 3
 
 

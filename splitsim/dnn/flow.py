@@ -81,7 +81,9 @@ class Flow:
         """All are tensors, and none is changed through another's memory on the far side."""
         written = self._written(self._nodes[before:])
         touched = [m for node in crossing if (m := self._visits[node].memory) in written]
-        return bool(crossing) and self.solid.issuperset(crossing) and len({*touched}) == len(touched)
+        return (
+            bool(crossing) and self.solid.issuperset(crossing) and len({*touched}) == len(touched)
+        )
 
     def _place(self, before: int, crossing: tuple[fx.Node, ...]) -> Place:
         near, far = self._written(self._nodes[:before]), self._written(self._nodes[before:])

@@ -10,7 +10,7 @@ operation that runs several times numbers its calls: ``layer2.3.relu@1``.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from torch import fx
@@ -47,14 +47,18 @@ def candidates(graph: fx.Graph, solid: Collection[fx.Node]) -> dict[fx.Node, tup
     return {node: tuple(dict.fromkeys(names(node))) for node in calls}
 
 
-def claimed(wanted: Iterable[tuple[fx.Node, tuple[str, ...]]]) -> dict[fx.Node, tuple[str, ...]]:
-    """Names without doubles: each goes to the first that wants it; ``node.name`` if none is left."""
+def claimed(wanted: Mapping[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
+    """Names without doubles: each goes to the first place that wants it.
+
+    Args:
+        wanted: the names of each place, the best first; the last one no other place has.
+    """
     taken = {"input", "output"}
     given = {}
-    for node, names in wanted:
+    for place, (*names, own) in wanted.items():
         free = tuple(name for name in names if name not in taken)
-        given[node] = free or (node.name,)
-        taken.update(given[node])
+        given[place] = free or (own,)
+        taken.update(free)
     return given
 
 

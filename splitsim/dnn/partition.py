@@ -58,6 +58,11 @@ class Cut:
         """Numbers that cross."""
         return sum(map(prod, self.shapes))
 
+    def is_in(self, block: str) -> bool:
+        """Whether it lies inside a block or at its end."""
+        labels = (self.name, *self.also)
+        return any(label == block or label.startswith(f"{block}.") for label in labels)
+
 
 def cuts(
     model: nn.Module, example: Example, *, multi: bool = False, whole: Collection[str] = ()
@@ -109,7 +114,7 @@ def find(cuts: Sequence[Cut], name: str | int) -> Cut:
         return known[str(name)]
     if str(name).isdecimal() and int(name) < len(cuts):
         return cuts[int(name)]
-    raise BadInput(_missing(cuts, str(name), list(known)))
+    raise BadInput(_missing(cuts, str(name), known))
 
 
 def split(
@@ -158,27 +163,32 @@ def _params(traced: fx.GraphModule) -> list[int]:
 
 def _names(graph: fx.Graph, flow: Flow, places: Sequence[Place]) -> list[tuple[str, ...]]:
     """Names of each cut; those of one tensor choose first, whether several may cross or not."""
-    all_nodes = list(graph.nodes)
-    wanted = candidates(graph, flow.solid)
-    inner = {place.before: all_nodes[place.before - 1] for place in places[1:-1]}
-    single = {place.before: len(place.crossing) == 1 for place in places}
-    chosen = sorted(inner, key=lambda before: (not single[before], before))
-    given = claimed((inner[before], wanted.get(inner[before], ())) for before in chosen)
-    last = [name for node in flow.outputs for name in wanted.get(node, ())]
-    free = [name for name in last if not any(name in names for names in given.values())]
-    return [("input",), *(given[node] for node in inner.values()), ("output", *free)]
+    nodes, names = list(graph.nodes), candidates(graph, flow.solid)
+
+    def wanted(place: Place) -> tuple[str, ...]:
+        ends = next(node for node in reversed(nodes[: place.before]) if node in names)
+        return (*names[ends], nodes[place.before - 1].name)
+
+    chosen = sorted(places[1:-1], key=lambda place: (len(place.crossing) > 1, place.before))
+    given = claimed({place.before: wanted(place) for place in chosen})
+    taken = {name for labels in given.values() for name in labels}
+    last = dict.fromkeys(name for node in flow.outputs for name in names.get(node, ()))
+    output = ("output", *(name for name in last if name not in taken))
+    return [("input",), *(given[place.before] for place in places[1:-1]), output]
 
 
-def _missing(cuts: Sequence[Cut], name: str, known: Sequence[str]) -> str:
+def _missing(cuts: Sequence[Cut], name: str, known: Mapping[str, Cut]) -> str:
     """One line: what is wrong with a name that is no cut."""
-    blocks = (c for c in cuts for label in (c.name, *c.also) if name.startswith(f"{label}."))
-    end = next(blocks, None)
-    if end is not None:
+    block = next((label for label in known if name.startswith(f"{label}.")), None)
+    if block is not None:
+        outside = (c for c in cuts[known[block].index :: -1] if not c.is_in(block))
         return (
-            f"cut {name!r} lies inside the block {end.name!r}, where more than one tensor crosses; "
-            f"cut before it at {cuts[end.index - 1].name!r} or after it at {end.name!r}, "
+            f"there is no cut {name!r}: inside the block {block!r} more than one tensor crosses; "
+            f"cut before it at {next(outside, cuts[0]).name!r} or after it at {block!r}, "
             "or ask for cuts of several tensors"
         )
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(c.name for c in cuts)}"
+    hint = (
+        f"did you mean {close[0]!r}?" if close else f"there are {', '.join(c.name for c in cuts)}"
+    )
     return f"there is no cut {name!r}; {hint}"

@@ -1,20 +1,27 @@
-"""torchvision, importable beside a torch it was not built for."""
+"""torchvision's networks: importable beside a torch it was not built for, weights never fetched.
+
+Nothing is downloaded but by ``fetch``; weights that are on this machine are read as numbers only.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import re
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
+from splitsim.dnn.preprocessing import Preprocessing
 from splitsim.errors import BadInput
 
 
 @cache
 def torchvision() -> ModuleType:
-    """The package; a torchvision built for CUDA works beside a CPU torch but for its operators.
+    """The package; one built for CUDA works beside a CPU torch, but for its own operators.
 
     Raises:
         BadInput: it is not installed.
@@ -23,24 +30,94 @@ def torchvision() -> ModuleType:
     if found is None or found.origin is None:
         raise BadInput("torchvision is not installed; pip install 'splitsim[vision]'")
     if not _has_operators(Path(found.origin).parent):
-        _define_operators()
+        _declare_operators()
     return importlib.import_module("torchvision")
+
+
+def networks() -> list[str]:
+    """The names of torchvision's networks that classify images."""
+    models = torchvision().models
+    return list(models.list_models(module=models))
+
+
+def network(name: str, shape: tuple[int, ...], classes: int | None) -> nn.Module:
+    """A network with random weights; ``shape`` matters to those built for one size of image."""
+    arguments: dict[str, Any] = {} if classes is None else {"num_classes": classes}
+    if name.startswith("vit_"):
+        arguments["image_size"] = shape[-1]
+    if name in {"googlenet", "inception_v3"}:
+        arguments["init_weights"] = False  # minutes of work, and a warning
+    module: nn.Module = torchvision().models.get_model(name, weights=None, **arguments)
+    return module
+
+
+def preprocessing(name: str, weights: str | None) -> Preprocessing:
+    """What the images of a network go through; of its best published weights, if none is named."""
+    entry = published(name)[weights or "DEFAULT"]
+    meant = entry.transforms()
+    crop = meant.crop_size[0]
+    mode = meant.interpolation.value
+    return Preprocessing(
+        meant.resize_size[0], (crop, crop), tuple(meant.mean), tuple(meant.std), mode
+    )
+
+
+def published(name: str) -> Any:
+    """The enumeration of a network's published weights, such as ``IMAGENET1K_V1``."""
+    return torchvision().models.get_model_weights(name)
+
+
+def published_state(name: str, weights: str) -> dict[str, Tensor]:
+    """Published weights that are on this machine.
+
+    Raises:
+        BadInput: they are not; says from where to fetch them and what to do with them.
+    """
+    entry = published(name)[weights]
+    home = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
+    if not home.is_file():
+        raise BadInput(
+            f"{name}: its weights {weights} are not on this machine; fetch {entry.url} and name "
+            f"the file as weights, or put it into {home.parent}"
+        )
+    state = torch.load(home, map_location="cpu", weights_only=True)
+    return renamed(state)
+
+
+def fetch(name: str, weights: str) -> None:
+    """Downloads published weights to where ``published_state`` finds them.
+
+    Raises:
+        BadInput: there is no way to where they lie.
+    """
+    entry = published(name)[weights]
+    try:
+        entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise BadInput(f"{name}: cannot fetch {entry.url}: {error}") from error
+
+
+def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The published DenseNets' weights bear names from before torchvision changed its own."""
+    old = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12])\.")
+    return {old.sub(r"\1\2.", key): value for key, value in state.items()}
 
 
 def _has_operators(package: Path) -> bool:
     """Whether the compiled operators are there and fit this torch."""
     try:
         for library in package.glob("_C.*"):
-            torch.ops.load_library(library)
+            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
     except OSError:
         return False
     return hasattr(torch.ops.torchvision, "nms")
 
 
 @cache
-def _define_operators() -> torch.library.Library:
-    """Declares what torchvision describes at import, or that import fails; kept by the cache."""
-    library = torch.library.Library("torchvision", "DEF")  # noqa: TOR901 - it lives on
+def _declare_operators() -> torch.library.Library:
+    """Declares what torchvision's import describes further; the cache keeps it alive."""
+    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        schema = f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        library.define(schema)  # type: ignore[no-untyped-call]
     return library

@@ -56,8 +56,8 @@ def _options() -> Options:
     for model in ("small", "large"):
         for cut, layer in enumerate(("input", "middle")):
             demand = Demand(0.01 * cut, 4e4 / (1 + cut), 0.02, 100.0, 0.8)
-            found += [Option(model, cut, layer, server, (demand,)) for server in ("edge", "cloud")]
-        found.append(Option(model, 2, "output", None, (Demand(0.2, correct=0.8),)))
+            found += [Option(model, cut, layer, server, demand) for server in ("edge", "cloud")]
+        found.append(Option(model, 2, "output", None, Demand(0.2, correct=0.8)))
     return Options(
         found,
         servers=("edge", "cloud"),

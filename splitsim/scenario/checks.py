@@ -40,6 +40,7 @@ class Checks:
         self._times()
         self._patience()
         self._profiles()
+        self._outcomes()
         if self.problems:
             return None
         spec = Spec.of(point, swept, self.scenario, self.folder, self.tables)
@@ -118,6 +119,22 @@ class Checks:
                 path = ("servers", name, "hardware")
                 self._ask(path, self.tables.profile, model, server.hardware)
 
+    def _outcomes(self) -> None:
+        """Samples must be the same for all models, and what loss does must be known."""
+        dataset = self.scenario.dataset
+        counts: dict[str, int] = {}
+        for m, model in enumerate(self.scenario.models if dataset else ()):
+            found = self._ask(("models", m), self.tables.outcomes, model, str(dataset))
+            if found is not None:
+                counts[model] = found.samples
+        if len(set(counts.values())) > 1:
+            said = ", ".join(f"{count} of {model}" for model, count in counts.items())
+            self._wrong(("dataset",), f"the models must have the same samples, not {said}")
+        for name, cell in self.scenario.cells.items():
+            if cell.transport.erased and dataset is None:
+                what = "loses packets for good: name a dataset with outcomes at that loss"
+                self._wrong(("cells", name, "transport"), what)
+
     def _watts(self, path: Path_, board: Hardware | None) -> None:
         if board is not None and not board.has_watts:
             what = f"{board.name!r} has no watts in hardware.csv; its energy is not known"
@@ -128,7 +145,7 @@ class Checks:
             if device.timeout is None or device.timeout.then != "local":
                 continue
             for option in spec.options[device.name]:
-                if option.server and any(d.whole_s is None for d in option.demands):
+                if option.server and option.mean.whole_s is None:
                     what = f"{device.hardware} has no time for all of {option.model}"
                     self._wrong(("devices", n, "timeout", "then"), f"{what}: no way to fall back")
                     break

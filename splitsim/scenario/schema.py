@@ -41,7 +41,8 @@ class Scenario(Component):
 
     Arrivals stop at ``duration_s``; then the system drains for at most ``drain_s``. Tasks
     created before ``warmup_s`` are simulated and kept, but not summarised. ``seeds`` is the
-    number of replications. ``tables`` are folders of your own laid out like ``traces/``.
+    number of replications. ``tables`` are folders of your own laid out like ``traces/``. With a
+    ``dataset`` each task is a real sample: its bytes and answer are what the models gave for it.
     """
 
     name: Name
@@ -50,6 +51,7 @@ class Scenario(Component):
     drain_s: NonNegative = 60.0
     seeds: Annotated[Count, Field(le=MOST)] = 1
     models: Annotated[Sequence[str], Field(min_length=1)]
+    dataset: str | None = None
     tables: Sequence[str] = ()
     devices: Annotated[Sequence[DeviceSpec], Field(min_length=1)]
     cells: Annotated[Mapping[Name, CellSpec], Field(min_length=1)]
@@ -70,6 +72,7 @@ class Spec:
     hardware: Mapping[str, Hardware]  # by group of devices
     server_hardware: Mapping[str, Hardware]  # by server
     radios: Mapping[str, Radio]  # by cell
+    samples: int  # in the data set; 1 without one
 
     @classmethod
     def of(
@@ -78,19 +81,26 @@ class Spec:
         """A point, with what its tables say."""
         devices, servers, cells = scenario.devices, scenario.servers, scenario.cells
         boards = {name: server.hardware for name, server in servers.items()}
+        kinds = {d.name: (d.hardware, cells[d.cell].transport.erased) for d in devices}
         ways = {
-            board: options(tables, scenario.models, board, boards)
-            for board in dict.fromkeys(device.hardware for device in devices)
+            kind: options(tables, scenario.models, kind[0], boards, scenario.dataset, kind[1])
+            for kind in dict.fromkeys(kinds.values())
         }
+        radios = {
+            name: tables.radio(cell.radio).sending(cell.transport.attempts)
+            for name, cell in cells.items()
+        }
+        dataset = scenario.dataset
         return cls(
             point,
             swept,
             scenario,
             folder,
-            options={device.name: ways[device.hardware] for device in devices},
+            options={name: ways[kind] for name, kind in kinds.items()},
             hardware={device.name: tables.hardware(device.hardware) for device in devices},
             server_hardware={name: tables.hardware(board) for name, board in boards.items()},
-            radios={name: tables.radio(cell.radio) for name, cell in cells.items()},
+            radios=radios,
+            samples=tables.outcomes(scenario.models[0], dataset).samples if dataset else 1,
         )
 
     def device_options(self, device: DeviceSpec) -> Options:

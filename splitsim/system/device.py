@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -54,9 +54,12 @@ class DeviceSpec(Component):
     battery: BatterySpec | None = None
 
 
-# What chance holds for a device's tasks, one after the other: the factor of the head, then
-# that of the tail at each server. Drawn for every task, whatever becomes of it.
-Luck = Iterator[tuple[float, ...]]
+class Luck(NamedTuple):
+    """What chance holds for a task; drawn for every one, in order, whatever becomes of it."""
+
+    sample: int
+    head: float  # factor of its times on the device
+    tails: tuple[float, ...]  # and at each server
 
 
 class Device:
@@ -76,7 +79,7 @@ class Device:
         servers: Sequence[Server],
         uplink: Link,
         downlink: Link,
-        luck: Luck,
+        luck: Iterator[Luck],
         horizon_s: float,
     ) -> None:
         self.clock = clock

@@ -6,11 +6,11 @@ decode, tail -> answer -> done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from splitsim.system.clock import Life, Moment, task_key
-from splitsim.system.device import Device
+from splitsim.system.device import Device, Luck
 from splitsim.system.stations import Job, Transfer, settle, travel
 from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED, Option, Record
 
@@ -56,14 +56,15 @@ def arrivals(
             clock.spawn(life(device, record, luck))
 
 
-def life(device: Device, record: Record, luck: Sequence[float]) -> Life:
+def life(device: Device, record: Record, luck: Luck) -> Life:
     """The life of one task; one that loses patience on its way fails, or goes on by itself.
 
     Args:
         device: where it is created.
         record: its row, filled in on the way.
-        luck: the factor of its head, and of its tail at each server.
+        luck: its sample, and the factors of its head and of its tail at each server.
     """
+    record.sample = luck.sample
     option = device.decide(record)
     if device.board.battery is None:
         yield from _life(device, record, option, luck)
@@ -75,13 +76,13 @@ def life(device: Device, record: Record, luck: Sequence[float]) -> Life:
             return
 
 
-def _life(device: Device, record: Record, option: Option, luck: Sequence[float]) -> Life:
+def _life(device: Device, record: Record, option: Option, luck: Luck) -> Life:
     if not (yield from _journey(device, record, option, luck)):
-        yield from _give_up(device, record, option, luck[0])
+        yield from _give_up(device, record, option, luck.head)
 
 
 def _journey(
-    device: Device, record: Record, option: Option, luck: Sequence[float]
+    device: Device, record: Record, option: Option, luck: Luck
 ) -> Generator[Any, Any, bool]:
     """The way to the answer; False where the task gives up."""
     clock = device.clock
@@ -89,7 +90,7 @@ def _journey(
     demand = option.demand(record.sample)
     limit_s = device.limit_s(record.created_s, "created", option)
 
-    head = device.compute.admit(Job(clock, key, demand.head_s * luck[0], limit_s))
+    head = device.compute.admit(Job(clock, key, demand.head_s * luck.head, limit_s))
     device.computing(record, head, option, demand)
     if head.end_s is None:
         yield settle(head)
@@ -116,7 +117,7 @@ def _journey(
 
     record.server_arrival_s = clock.now
     limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
-    tail = Job(clock, key, demand.tail_s * luck[1 + at], limit_s)
+    tail = Job(clock, key, demand.tail_s * luck.tails[at], limit_s)
     yield station.submit(tail)
     record.server_start_s, record.server_end_s = tail.start_s, tail.end_s
     if tail.gave_up:

@@ -1,0 +1,83 @@
+"""Outcomes tables: what a split network sent and answered, per sample, cut and loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from splitsim.csvtable import reason
+from splitsim.entries import Outcome, Outcomes
+from splitsim.errors import BadInput
+
+# Of the Parquet file: a row per loss, cut and sample, in this order. ``loss`` is the share of
+# packets erased; ``confidence`` the probability of the prediction; ``correct`` 0 or 1.
+COLUMNS = ("sample", "cut", "loss", "bytes", "prediction", "confidence", "correct")
+
+
+def read_outcomes(path: Path, model: str, dataset: str, cuts: int) -> tuple[Outcomes, str]:
+    """Read a table, strictly, and where it says it comes from.
+
+    Args:
+        path: the Parquet file.
+        model: its model.
+        dataset: its data set.
+        cuts: how many cuts the model has.
+
+    Raises:
+        BadInput: with a line for every mistake.
+    """
+    columns, source = _read(path)
+    samples = int(columns["sample"].max(initial=-1)) + 1
+    problems = list(_problems(path, columns, samples, cuts))
+    if problems:
+        raise BadInput(*problems)
+    found: dict[float, dict[int, Outcome]] = {}
+    shaped = {name: columns[name].reshape(-1, samples) for name in columns}
+    for n in range(len(shaped["cut"])):
+        outcome = Outcome(shaped["bytes"][n].astype(float), shaped["correct"][n].astype(float))
+        loss, cut = round(float(shaped["loss"][n, 0]), 9), int(shaped["cut"][n, 0])
+        found.setdefault(loss, {})[cut] = outcome
+    return Outcomes(model, dataset, samples, found), source
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise BadInput(f"{path}: cannot be read as Parquet: {reason(error)}") from error
+    missing = [name for name in COLUMNS if name not in table.column_names]
+    if missing:
+        have = ", ".join(table.column_names)
+        raise BadInput(*(f"{path}: there is no column {n}; there are {have}" for n in missing))
+    metadata: dict[bytes, bytes] = table.schema.metadata or {}
+    source = metadata.get(b"source", b"").decode(errors="replace")
+    return {name: table[name].to_numpy() for name in COLUMNS}, source
+
+
+def _problems(path: Path, columns: dict[str, np.ndarray], samples: int, cuts: int) -> Iterator[str]:
+    rows = len(columns["sample"])
+    if not rows:
+        yield f"{path}: is empty"
+        return
+    if rows % samples or np.any(columns["sample"] != np.arange(rows) % samples):
+        yield f"{path}: sample: must be 0 to {samples - 1} for every loss and cut, in order"
+        return
+    for name in ("loss", "cut"):
+        if np.any(np.ptp(columns[name].reshape(-1, samples), axis=1)):
+            yield f"{path}: {name}: must be the same for the {samples} rows of all samples"
+    yield from _out_of_range(path, columns, cuts)
+
+
+def _out_of_range(path: Path, columns: dict[str, Any], cuts: int) -> Iterator[str]:
+    limits = {"cut": (0, cuts - 1), "loss": (0, 1), "bytes": (0, np.inf), "correct": (0, 1)}
+    for name, (low, high) in limits.items():
+        wrong = ~((columns[name] >= low) & (columns[name] <= high))
+        if wrong.any():
+            first = columns[name][wrong][0]
+            yield f"{path}: {name}: must be from {low} to {high:g}, not {first}"
