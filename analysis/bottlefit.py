@@ -44,12 +44,12 @@ ENDS = {"low": 0.05, "high": 0.95}
 
 def savings(found: pd.DataFrame) -> pd.DataFrame:
     """What BottleFit saves, 1 - its figure / the other's; a row per point and comparison."""
-    wide = found.set_index([*POINT, "policy"])[list(METRICS)].unstack("policy")
+    figures = {policy: rows.set_index(POINT) for policy, rows in found.groupby("policy")}
     parts = {}
-    for channels, against, metric in product(AGAINST, METRICS, CHANNELS):
-        other = f"{against}{channels}" if against == "autoencoder" else against
-        figures = wide[metric]
-        parts[against, metric, channels] = 1 - figures[f"bottlefit{channels}"] / figures[other]
+    for against, metric, channels in product(AGAINST, METRICS, CHANNELS):
+        own = figures[f"bottlefit{channels}"]
+        other = figures[f"{against}{channels}" if against == "autoencoder" else against]
+        parts[against, metric, channels] = 1 - own[metric] / other[metric]
     names = ["against", "metric", "channels"]
     rows = pd.concat(parts, names=names).rename("saving").reset_index()
     return rows.sort_values("board", kind="stable")
@@ -74,9 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="a small sweep; write nothing")
     quick = parser.parse_args(arguments).quick
     rates_bps, shifts = (QUICK_RATES_BPS, QUICK_SHIFTS) if quick else (RATES_BPS, SHIFTS)
-    saved = savings(simulated(rates_bps, shifts))
+    frames = simulated(rates_bps, shifts)
+    saved = savings(frames)
     found = ranges(saved, ["channels"])
-    text = report(saved, found)
+    text = report(frames, saved, found)
     print(text)
     if not quick:
         write("bottlefit.csv", found)

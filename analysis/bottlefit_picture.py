@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import plotly.graph_objects as go
 from bottlefit import HERE
-from bottlefit_claims import CLAIMS, NAMES, claimed
+from bottlefit_claims import CLAIMS, CLOSEST, NAMES, claimed
 from bottlefit_sweep import BOARDS, METRICS
 from picture import QUIET
 from plotly.subplots import make_subplots
@@ -25,7 +25,9 @@ TICKS = (0.5, 1, 2, 5, 10, 20, 50)
 WIDTH, HEIGHT = 1400, 900
 
 
-def band(figure: go.Figure, rows: pd.DataFrame, ends: tuple[str, str], colour: str, **place: int):
+def band(
+    figure: go.Figure, rows: pd.DataFrame, ends: tuple[str, str], colour: str, **place: int
+) -> None:
     """The area between two columns."""
     low, high = (100 * rows[end] for end in ends)
     mbps = rows.rate_bps / 1e6
@@ -36,13 +38,14 @@ def band(figure: go.Figure, rows: pd.DataFrame, ends: tuple[str, str], colour: s
 
 def draw(figure: go.Figure, rows: pd.DataFrame, claim: float | None, **place: int) -> None:
     """A comparison: range and bands at 12 channels, the most at 3, the claim."""
-    wide, narrow = rows[rows.channels == 12], rows[rows.channels == 3]
+    wide, narrow = rows[rows.channels == CLOSEST], rows[rows.channels != CLOSEST]
     red, green, blue = COLOURS[rows.metric.iloc[0]]
     colour = f"rgba({red},{green},{blue}," + "{})"
     band(figure, wide, ("least_low", "most_high"), colour.format(0.2), **place)
     band(figure, wide, ("least", "most"), colour.format(0.55), **place)
     thin = {"color": colour.format(1), "width": 1.5, "dash": "dash"}
-    figure.add_scatter(x=narrow.rate_bps / 1e6, y=100 * narrow.most, line=thin, **place)
+    mbps = narrow.rate_bps / 1e6
+    figure.add_scatter(x=mbps, y=100 * narrow.most, mode="lines", line=thin, **place)
     if claim is not None:
         figure.add_hline(100 * claim, line_color="black", line_dash="dot", **place)
 
@@ -71,15 +74,15 @@ def figure_of(rows: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(title="Mbit/s", row=len(METRICS))
     title = (
         "What BottleFit saves: range over three networks, WiFi and LTE with two laws of radio "
-        "power each, at 12 channels<br>pale: its ends' 5 to 95 % over shifts of the tables; dashed: "
-        "most at 3 channels; dotted: the paper's “up to”"
+        "power each, at 12 channels<br>pale: 5 to 95 % over shifts of the tables; dashed: the most "
+        "at 3 channels; dotted: the paper's “up to”"
     )
     return figure.update_layout(
         title=title,
         showlegend=False,
         width=WIDTH,
         height=HEIGHT,
-        margin={"t": 140},
+        margin={"t": 120, "b": 60, "l": 70, "r": 20},
         template="plotly_white",
     )
 

@@ -23,7 +23,6 @@ from splitsim.dnn import zoo
 from splitsim.dnn.exact import inexact, same
 from splitsim.dnn.partition import cuts, find, split
 from splitsim.dnn.trace import trace
-from splitsim.dnn.vision import torchvision
 from splitsim.errors import BadInput
 
 X = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(7))
@@ -69,9 +68,9 @@ def test_every_cut_is_exact(name, size, inner):
 
 def test_resnet50_is_cut_and_checked_within_ten_seconds():
     model = zoo.load("resnet50")
-    example, start = model.example(), time.process_time()
+    example, start = model.example(), time.perf_counter()
     assert inexact(model.module, cuts(model.module, example), example) == []
-    assert time.process_time() - start < 10 * torch.get_num_threads()
+    assert time.perf_counter() - start < 10
 
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "vit_b_16"])
@@ -85,8 +84,7 @@ def test_every_cut_of_several_tensors_is_exact(name):
 
 @pytest.mark.parametrize("row", published("networks.csv"), ids=operator.itemgetter("model"))
 def test_counts_are_the_published_ones(row):
-    """Whole networks, and the natural cuts: shapes and MACs exactly; batch norms may fall either
-    side of a cut, so parameters are those of the last cut that gives this tensor."""
+    """Whole networks to 0.1 %; the natural cuts' MACs, parameters and shapes exactly."""
     found = counted(row["model"])
     assert found[-1].macs == pytest.approx(int(row["macs"]), rel=1e-3)
     assert found[-1].params == pytest.approx(int(row["params"]), rel=1e-3)
@@ -334,9 +332,8 @@ def test_a_traced_or_exported_network_is_taken_as_it_is():
     plain, theirs = cuts(model.module, example), cuts(exported, example)
     assert inexact(exported, theirs, example) == []
     assert [c.shapes for c in theirs] == [c.shapes for c in plain]
-    assert [(c.name, c.macs, c.params) for c in theirs if "bn" not in c.name] == [
-        (c.name, c.macs, c.params) for c in plain if "bn" not in c.name
-    ]
+    told = operator.attrgetter("name", "macs", "params")
+    assert list(map(told, theirs)) == list(map(told, plain))
     assert inexact(model.module, plain, example) == []
     assert cuts(trace(model.module, example), example) == plain
 
@@ -352,6 +349,14 @@ BAD = SimpleNamespace(
     other=lambda: split(nn.ReLU().eval(), counted("resnet50")[3], X),
     nan=lambda: cuts(spoilt(), X),
 )
+
+
+def test_cuts_are_found_in_inference_mode_too():
+    model = Inplace().eval()
+    with torch.inference_mode():
+        found = cuts(model, X.clone())
+        assert [cut.cloned for cut in found] == [cut.cloned for cut in cuts(model, X)]
+        assert inexact(model, found, X) == []
 
 
 def spoilt():
@@ -381,7 +386,3 @@ def test_mistakes_are_told_in_one_line(case, said):
     (line,) = caught.value.problems
     assert line.startswith(said)
     assert "\n" not in line
-
-
-def test_torchvision_is_there():
-    assert torchvision().models.resnet18

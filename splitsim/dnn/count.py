@@ -4,7 +4,8 @@ The run happens where the weights lie: a network on the meta device is counted w
 
 Counted are multiply-accumulates of convolutions, linear layers and matrix products, those of
 attention among them (half the operations of ``torch.utils.flop_counter``); normalisation,
-activations, pooling and additions are not. PyTorch's fused recurrent layers escape the counter.
+activations, pooling and additions are not. PyTorch's recurrent layers are counted on the meta
+device only: where they compute, they are fused, and the counter does not see into them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 from torch.utils.flop_counter import FlopCounterMode
 
-from splitsim.dnn.trace import STUCK, Example, inputs_of
+from splitsim.dnn.trace import STUCK, Example, first_line, inputs_of
 from splitsim.errors import BadInput
 
 
@@ -51,15 +52,15 @@ def visit(module: fx.GraphModule, example: Example) -> dict[fx.Node, Visit]:
         BadInput: it cannot take this example.
     """
     device = next(chain(module.parameters(), module.buffers(), inputs_of(example))).device
-    inputs = [tensor.to(device, copy=True) for tensor in inputs_of(example)]
-    try:
-        with _countable() as counter:
-            recorder = _Recorder(module, counter)
+    with _countable() as counter:
+        inputs = [tensor.to(device, copy=True) for tensor in inputs_of(example)]
+        recorder = _Recorder(module, counter)
+        try:
             recorder.run(*inputs)
-    except STUCK as error:
-        shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
-        reason = str(error).partition("\n")[0]
-        raise BadInput(f"the network cannot take an input of shape {shapes}: {reason}") from error
+        except STUCK as error:
+            shapes = ", ".join(str(tuple(tensor.shape)) for tensor in inputs)
+            what = f"the network cannot take an input of shape {shapes}"
+            raise BadInput(f"{what}: {first_line(error)}") from error
     return recorder.visits
 
 
@@ -82,9 +83,9 @@ class _Recorder(fx.Interpreter):
 
     def run_node(self, n: fx.Node) -> Any:
         known = _tensors([self.env[dep] for dep in n.all_input_nodes])
-        versions, flops = [t._version for t in known], self._counter.get_total_flops()
+        versions, flops = list(map(_version, known)), self._counter.get_total_flops()
         value = super().run_node(n)
-        written = [t for t, v in zip(known, versions, strict=True) if t._version != v]
+        written = [t for t, v in zip(known, versions, strict=True) if _version(t) != v]
         found = value if isinstance(value, Tensor) else None
         self.visits[n] = Visit(
             shape=None if found is None else tuple(found.shape),
@@ -103,7 +104,9 @@ def _countable() -> Iterator[FlopCounterMode]:
     torch.backends.mha.set_fastpath_enabled(False)
     counter = FlopCounterMode(display=False)
     try:
-        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        # In inference mode tensors do not know when they were written into.
+        aware = torch.inference_mode(mode=False)
+        with aware, torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
             yield counter
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
@@ -111,6 +114,10 @@ def _countable() -> Iterator[FlopCounterMode]:
 
 def _tensors(values: Any) -> list[Tensor]:
     return [leaf for leaf in pytree.tree_leaves(values) if isinstance(leaf, Tensor)]
+
+
+def _version(tensor: Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _memory(tensor: Tensor) -> int:

@@ -8,6 +8,17 @@ from collections.abc import Collection, Sequence
 from torch import fx, nn
 
 
+def recomputed(
+    before: Sequence[fx.Node], after: Sequence[fx.Node], crossing: Collection[fx.Node]
+) -> list[fx.Node]:
+    """The nodes before a cut that its tail computes itself: weights and the like."""
+    wanted = {dep for node in after for dep in node.all_input_nodes}.difference(crossing)
+    for node in reversed(before):
+        if node in wanted:
+            wanted.update(node.all_input_nodes)
+    return [node for node in before if node in wanted]
+
+
 def head(
     traced: fx.GraphModule,
     before: Sequence[fx.Node],
@@ -53,24 +64,14 @@ def tail(
         return nn.Identity()
     graph = fx.Graph()
     given = graph.placeholder("crossing")
-    many = [graph.call_function(operator.getitem, (given, n)) for n, _ in enumerate(crossing)]
-    values = [given] if len(crossing) == 1 else many
+    values = [given]
+    if len(crossing) > 1:
+        values = [graph.call_function(operator.getitem, (given, n)) for n in range(len(crossing))]
     copies = dict(zip(crossing, values, strict=True))
     copies |= {n: graph.call_method("clone", (copies[n],)) for n in crossing if n.name in cloned}
-    for node in [*_again(before, after, crossing), *after]:
+    for node in [*recomputed(before, after, crossing), *after]:
         copies[node] = graph.node_copy(node, copies.__getitem__)
     return fx.GraphModule(traced, graph)
-
-
-def _again(
-    before: Sequence[fx.Node], after: Sequence[fx.Node], crossing: Collection[fx.Node]
-) -> list[fx.Node]:
-    """The nodes before a cut that the tail computes itself: weights and the like."""
-    wanted = {dep for node in after for dep in node.all_input_nodes}.difference(crossing)
-    for node in reversed(before):
-        if node in wanted:
-            wanted.update(node.all_input_nodes)
-    return [node for node in before if node in wanted]
 
 
 def _clone(graph: fx.Graph, given: fx.Node) -> None:

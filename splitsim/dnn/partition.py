@@ -137,9 +137,11 @@ def split(
     nodes = list(traced.graph.nodes)
     before, after = nodes[: cut.before], nodes[cut.before :]
     named = {node.name: node for node in before}
-    if not named.keys() >= {*cut.crossing} or (not cut.crossing and after):
+    crossing = [named[name] for name in cut.crossing if name in named]
+    known = len(crossing) == len(cut.crossing) and bool(crossing) == bool(after)
+    again = halves.recomputed(before, after, crossing)
+    if not known or any(node.op == "placeholder" for node in again):
         raise BadInput(f"cut {cut.name!r} is none of this network; take one of its own cuts")
-    crossing = [named[name] for name in cut.crossing]
     head = halves.head(traced, before, crossing, cut.cloned)
     return head, halves.tail(traced, before, after, crossing, cut.cloned)
 

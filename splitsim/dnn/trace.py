@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import linecache
 import traceback
 from collections.abc import Collection
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeAlias, cast
 
 import torch
@@ -47,10 +49,11 @@ def trace(model: nn.Module, example: Example, *, whole: Collection[str] = ()) ->
     if isinstance(model, fx.GraphModule):
         return _plain(model)
     _check(model, whole)
+    defaults = _defaults(model, len(inputs_of(example)))
     before = set(vars(model))
     tracer = _Tracer(whole)
     try:
-        graph = tracer.trace(model, _defaults(model, len(inputs_of(example))))
+        graph = tracer.trace(model, defaults)
         traced = fx.GraphModule(model, graph)
     except STUCK as error:
         raise BadInput(_obstacle(model, error)) from error
@@ -77,7 +80,9 @@ class _Tracer(fx.Tracer):
 def _check(model: nn.Module, whole: Collection[str]) -> None:
     name = type(model).__name__
     modules = dict(model.named_modules(remove_duplicate=False))
-    problems = [f"{name} has no module {path!r} to keep whole" for path in whole - modules.keys()]
+    problems = [
+        f"{name} has no module {path!r} to keep whole" for path in {*whole} - modules.keys()
+    ]
     if any(module.training for module in modules.values()):
         problems.append(f"{name} is in training mode; call its eval() first")
     if problems:
@@ -125,23 +130,29 @@ def _plain(module: fx.GraphModule) -> fx.GraphModule:
 
 def _obstacle(model: nn.Module, error: Exception) -> str:
     """One line: which operation of which module cannot be traced, and what to do about it."""
-    frames = [
-        (frame, line)
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if not Path(frame.f_code.co_filename).is_relative_to(TORCH)
-        and frame.f_globals.get("__name__") != __name__
-    ]
-    name, reason = type(model).__name__, str(error).partition("\n")[0]
-    if not frames:
-        return f"{name} cannot be traced: {reason}"
-    frame, line = frames[-1]
-    code = traceback.extract_stack(frame, limit=1)[0]
-    text = inspect.getsource(frame.f_code).splitlines()[line - frame.f_code.co_firstlineno].strip()
-    paths = {module: path for path, module in model.named_modules()}
-    inside = [paths.get(f.f_locals.get("self")) for f, _ in frames]
-    keep = next((f"keep the module {path!r} whole, or " for path in reversed(inside) if path), "")
+    frames = [f for f in traceback.walk_tb(error.__traceback__) if not _is_ours(f[0])]
+    paths = {module: path for path, module in model.named_modules() if path}
+    owners = [frame.f_locals.get("self") for frame, _ in frames]
+    inside = [paths[o] for o in owners if isinstance(o, nn.Module) and o in paths]
+    keep = f"keep the module {inside[-1]!r} whole, or " if inside else ""
     return (
-        f"{name} cannot be traced: {Path(code.filename).name}:{line}: {text!r}: {reason}; "
-        f"{keep}move the operation into a function marked with torch.fx.wrap, "
-        "or give a GraphModule that you traced"
+        f"{type(model).__name__} cannot be traced: {''.join(map(_place, frames[-1:]))}"
+        f"{first_line(error)}; {keep}move the operation into a function marked with "
+        "torch.fx.wrap, or give a GraphModule that you traced"
     )
+
+
+def first_line(error: Exception) -> str:
+    """The reason an error gives, as one line."""
+    return str(error).strip().partition("\n")[0]
+
+
+def _place(at: tuple[FrameType, int]) -> str:
+    frame, line = at
+    file = frame.f_code.co_filename
+    return f"{Path(file).name}:{line}: {linecache.getline(file, line).strip()!r}: "
+
+
+def _is_ours(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return file == __file__ or Path(file).is_relative_to(TORCH)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from splitsim.dnn import vision
 from splitsim.dnn.preprocessing import Preprocessing
 from splitsim.dnn.small import MobileNetV1, SmallCnn
-from splitsim.dnn.trace import STUCK
+from splitsim.dnn.trace import STUCK, first_line
 from splitsim.dnn.weights import load_weights, put_weights
 from splitsim.errors import BadInput
 
@@ -181,8 +181,8 @@ def _classes(found: LoadedModel, wanted: int | None) -> int | None:
             answer = found.module(found.example())
         except STUCK as error:
             shape = "x".join(map(str, found.shape))
-            reason = str(error).partition("\n")[0]
-            raise BadInput(f"{found.name} cannot take an input of {shape}: {reason}") from error
+            what = f"{found.name} cannot take an input of {shape}"
+            raise BadInput(f"{what}: {first_line(error)}") from error
     flat = isinstance(answer, Tensor) and answer.dim() == 2
     classes = answer.shape[1] if flat else None
     if wanted not in (None, classes):

@@ -125,8 +125,11 @@ class Checks:
         counts: dict[str, int] = {}
         for m, model in enumerate(self.scenario.models if dataset else ()):
             found = self._ask(("models", m), self.tables.outcomes, model, str(dataset))
-            if found is not None:
-                counts[model] = found.samples
+            if found is None:
+                continue
+            counts[model] = found.samples
+            for name, cell in self.scenario.cells.items():
+                self._ask(("cells", name, "transport"), found.by_cut, cell.transport.erased)
         if len(set(counts.values())) > 1:
             said = ", ".join(f"{count} of {model}" for model, count in counts.items())
             self._wrong(("dataset",), f"the models must have the same samples, not {said}")
@@ -174,14 +177,14 @@ class Checks:
                 self._wrong(path, blame(error))
                 return
 
-    def _ask(self, path: Path_, table: Callable[..., T], *names: str) -> T | None:
+    def _ask(self, path: Path_, table: Callable[..., T], *names: Any) -> T | None:
         """A table, or its mistakes blamed on the part of the scenario that asked for it."""
         try:
             return table(*names)
         except BadInput as error:
             problems: Sequence[str] = error.problems
         except OSError as error:
-            problems = [f"{'@'.join(names)!r} cannot be looked up: {error.strerror}"]
+            problems = [f"{'@'.join(map(str, names))!r} cannot be looked up: {error.strerror}"]
         for problem in problems:
             self._table_wrong(path, problem)
         return None
