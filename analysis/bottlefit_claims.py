@@ -32,8 +32,6 @@ NAMES = {
     "power_w": "average power",
     "energy_j": "energy per frame",
 }
-# Of these a claim may hold for some only.
-WHERE = {"network": "{}", "link": "{}", "radio": "{} radio power", "channels": "{} channels"}
 OPEN = (
     "What the tables leave open: no time of a student is published, all are scaled; on the "
     "Raspberry Pi 4 they come from batches of 32. Pre-processing is that of another board. The "
@@ -146,15 +144,17 @@ def verdict(own: pd.DataFrame, claim: Claim, board: str) -> str:
 
 
 def where(reaching: pd.DataFrame, every: pd.DataFrame) -> str:
-    """At which rates, and of what else there is, with which."""
+    """At which rates, with which networks, and how often over each link."""
     low, high = reaching.rate_bps.min() / 1e6, reaching.rate_bps.max() / 1e6
     rates = f"at {low:.3g} to {high:.3g} Mbit/s" if low < high else f"at {low:.3g} Mbit/s"
-    parts = [
-        form.format(" and ".join(NAMES.get(one, str(one)) for one in some))
-        for column, form in WHERE.items()
-        if len(some := reaching[column].unique()) < every[column].nunique()
-    ]
-    return ", ".join([rates, *parts])
+    networks = " and ".join(NAMES[network] for network in reaching.network.unique())
+    # Latency is the same whatever a radio draws.
+    by = ["link"] if (every.metric == "latency_s").all() else ["link", "radio"]
+    times = every.groupby(by).saving.agg(lambda own: own.index.isin(reaching.index).sum())
+    links = ", ".join(
+        f"{' '.join(link) if isinstance(link, tuple) else link} {n}" for link, n in times.items()
+    )
+    return f"{rates}, {networks} ({links})"
 
 
 def energies(found: pd.DataFrame, board: str) -> str:
@@ -196,8 +196,9 @@ def counted() -> Iterator[str]:
     macs = sorted(other.macs / own.macs for own, other in pairs)
     params = sorted(other.params / own.params for own, other in pairs)
     yield (
-        f"head smaller than the autoencoder's at {CLOSEST} channels: {macs[0]:.1f} to {macs[-1]:.1f} "
-        f"times by MACs, {params[0]:.0f} to {params[-1]:.0f} by parameters   paper: {SMALLER_HEAD}"
+        f"head smaller than the autoencoder's at {CLOSEST} channels: {macs[0]:.1f} to "
+        f"{macs[-1]:.1f} times by MACs, {params[0]:.0f} to {params[-1]:.0f} by parameters   "
+        f"paper: {SMALLER_HEAD}"
     )
 
 

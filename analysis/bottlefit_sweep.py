@@ -5,6 +5,7 @@ Nothing here compares: a row per point and policy, from splitsim's own simulatio
 
 from __future__ import annotations
 
+import multiprocessing
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -153,7 +154,7 @@ def frames(
 def simulated(rates_bps: Sequence[float], shifts: int) -> pd.DataFrame:
     """Every frame, with tables as they are and under every shift."""
     jobs = list(product(BOARDS, NETWORKS, range(shifts + 1)))
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
         found = pool.map(partial(frames, rates_bps=tuple(rates_bps)), jobs, chunksize=4)
         rows = [row for job in found for row in job]
     return pd.DataFrame(rows, columns=[*POINT, "policy", *METRICS])

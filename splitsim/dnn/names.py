@@ -2,14 +2,14 @@
 
 A place is named after the modules that end there, outermost first: the last ReLU of ResNet's
 second stage is ``layer2``, ``layer2.3`` and ``layer2.3.relu``. An operation that is no module has
-its own name in the module it stands in: ``layer2.3.add``. Leading containers are left out where
-what remains is unambiguous (``transition1`` for ``features.transition1``), and a module or
-operation that runs several times numbers its calls: ``layer2.3.relu@1``.
+its own name in the module it stands in: ``layer2.3.add``. Leading containers are left out before
+a name that occurs once (``transition1`` for ``features.transition1``), and a module or operation
+that runs several times numbers its calls: ``layer2.3.relu@1``.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -86,14 +86,15 @@ def _operation(node: fx.Node) -> str:
 
 
 def _shortened(paths: Collection[str]) -> dict[str, str]:
-    """The shortest ending of each path that starts with a letter and no other path has."""
-    endings = Counter(ending for path in paths for ending in _endings(path))
-    return {
-        path: next((e for e in _endings(path) if endings[e] == 1 and e[0].isalpha()), path)
-        for path in paths
-    }
+    """Each path from its last part on that stands in one place only, and starts with a letter."""
+    homes: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    parts = {path: tuple(path.split(".")) for path in paths}
+    for names in parts.values():
+        for depth, name in enumerate(names):
+            homes[name].add(names[:depth])
 
+    def short(names: tuple[str, ...]) -> str:
+        alone = (n for n, name in enumerate(names) if name[0].isalpha() and len(homes[name]) == 1)
+        return ".".join(names[max(alone, default=0) :])
 
-def _endings(path: str) -> list[str]:
-    parts = path.split(".")
-    return [".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
+    return {path: short(names) for path, names in parts.items()}

@@ -2,8 +2,10 @@
 
 A cut lies between two operations, in the order in which they run. It is valid where one tensor
 crosses; with ``multi``, any number. Values that depend on no input (weights, tables of positions)
-never cross: whichever side needs them has them. Head and tail run the same operations in the same
-order as the network, so ``tail(head(x))`` equals ``model(x)`` bit for bit.
+never cross: whichever side needs them has them. Values that are no tensors cannot cross: where a
+size is read from the input and used much later, there is no cut between; read it where it is used.
+Head and tail run the same operations in the same order as the network, so ``tail(head(x))`` equals
+``model(x)`` bit for bit.
 """
 
 from __future__ import annotations
