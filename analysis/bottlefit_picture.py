@@ -6,17 +6,14 @@ beside it; needs Debian's package chromium)
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from itertools import product
-from pathlib import Path
 
 import pandas as pd
 import plotly.graph_objects as go
 from bottlefit import HERE
 from bottlefit_claims import CLAIMS, CLOSEST, NAMES, claimed
 from bottlefit_sweep import BOARDS, METRICS
-from picture import QUIET
+from picture import photograph_figure
 from plotly.subplots import make_subplots
 
 AGAINST = tuple(dict.fromkeys(claim.against for claim in CLAIMS))
@@ -91,13 +88,7 @@ def figure_of(rows: pd.DataFrame) -> go.Figure:
 def main() -> None:
     """Draw, and look at it in a headless Chromium."""
     figure = figure_of(pd.read_csv(HERE / "bottlefit_rates.csv"))
-    with tempfile.TemporaryDirectory() as name:
-        page = Path(name) / "figure.html"
-        figure.write_html(page, config={"displayModeBar": False})
-        shot = f"--screenshot={HERE / 'bottlefit.png'}"
-        size = f"--window-size={WIDTH + 20},{HEIGHT + 20}"
-        command = ["chromium", *QUIET.split(), f"--user-data-dir={name}/chromium", shot, size]
-        subprocess.run([*command, page.as_uri()], check=True)
+    photograph_figure(figure, HERE / "bottlefit.png")
 
 
 if __name__ == "__main__":

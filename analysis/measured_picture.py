@@ -6,14 +6,10 @@ writes measured_case.png beside them; needs Debian's package chromium)
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
-from pathlib import Path
-
 import pandas as pd
 import plotly.graph_objects as go
 from measured_case import BOUNDS, CASES, HERE, UNEXPLAINED, WAYS
-from picture import QUIET
+from picture import photograph_figure
 from plotly.subplots import make_subplots
 
 COLOURS = dict(
@@ -94,13 +90,7 @@ def main() -> None:
     """Draw, and look at it in a headless Chromium."""
     tables = (pd.read_csv(HERE / f"measured_{name}.csv") for name in ("case", "clients"))
     figure = figure_of(*tables)
-    with tempfile.TemporaryDirectory() as name:
-        page = Path(name) / "figure.html"
-        figure.write_html(page, config={"displayModeBar": False})
-        shot = f"--screenshot={HERE / 'measured_case.png'}"
-        size = f"--window-size={WIDTH + 20},{HEIGHT + 20}"
-        command = ["chromium", *QUIET.split(), f"--user-data-dir={name}/chromium", shot, size]
-        subprocess.run([*command, page.as_uri()], check=True)
+    photograph_figure(figure, HERE / "measured_case.png")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The picture in the README: the report of the quickstart in a headless Chromium.
+"""Pictures of pages and figures, by a headless Chromium (Debian's package chromium).
 
-Usage: python analysis/picture.py   (needs Debian's package chromium; writes analysis/report.png)
+Usage: python analysis/picture.py   (the picture in the README, analysis/report.png: the report of
+the quickstart)
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from pathlib import Path
+
+import plotly.graph_objects as go
 
 from splitsim import load_scenario, run
 from splitsim.report.page import write_report
@@ -19,15 +22,27 @@ QUIET = (
 )
 
 
+def photograph(page: Path, picture: Path, width: int, height: int) -> None:
+    """Look at a page and write what is seen as a PNG."""
+    with tempfile.TemporaryDirectory() as name:
+        places = (f"--user-data-dir={name}", f"--screenshot={picture}")
+        size = f"--window-size={width},{height}"
+        subprocess.run(["chromium", *QUIET.split(), *places, size, page.as_uri()], check=True)
+
+
+def photograph_figure(figure: go.Figure, picture: Path) -> None:
+    """Write a figure, which says its width and height, as a PNG."""
+    with tempfile.TemporaryDirectory() as name:
+        page = Path(name) / "figure.html"
+        figure.write_html(page, config={"displayModeBar": False})
+        photograph(page, picture, figure.layout.width + 20, figure.layout.height + 20)
+
+
 def main() -> None:
     """Simulate, write the report, look at it."""
     with tempfile.TemporaryDirectory() as name:
         results = run(load_scenario(ROOT / "scenarios" / "quickstart.yaml"), Path(name) / "out")
-        page = write_report(results)
-        picture = ROOT / "analysis" / "report.png"
-        places = (f"--user-data-dir={name}/chromium", f"--screenshot={picture}")
-        size = "--window-size=1200,1560"
-        subprocess.run(["chromium", *QUIET.split(), *places, size, page.as_uri()], check=True)
+        photograph(write_report(results), ROOT / "analysis" / "report.png", 1200, 1560)
 
 
 if __name__ == "__main__":

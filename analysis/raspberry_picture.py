@@ -6,13 +6,9 @@ raspberry_splits.png beside it; needs Debian's package chromium)
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
-from pathlib import Path
-
 import pandas as pd
 import plotly.graph_objects as go
-from picture import QUIET
+from picture import photograph_figure
 from plotly.subplots import make_subplots
 from raspberry_splits import EDGE_BOUND, HERE, TOTAL_BOUND
 
@@ -69,15 +65,7 @@ def figure_of(rows: pd.DataFrame) -> go.Figure:
 def main() -> None:
     """Draw, and look at it in a headless Chromium."""
     figure = figure_of(pd.read_csv(HERE / "raspberry_splits.csv"))
-    with tempfile.TemporaryDirectory() as name:
-        page = Path(name) / "figure.html"
-        figure.write_html(page, config={"displayModeBar": False})
-        places = (
-            f"--user-data-dir={name}/chromium",
-            f"--screenshot={HERE / 'raspberry_splits.png'}",
-        )
-        size = f"--window-size={WIDTH + 20},{HEIGHT + 20}"
-        subprocess.run(["chromium", *QUIET.split(), *places, size, page.as_uri()], check=True)
+    photograph_figure(figure, HERE / "raspberry_splits.png")
 
 
 if __name__ == "__main__":

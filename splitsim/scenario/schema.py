@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -129,6 +129,7 @@ class LoadedScenario:
     fits: Sequence[Fit]  # by which times on its hardware were scaled
     files: Sequence[Path]
     warnings: Sequence[str]
+    _shifted: dict[int, Tables] = field(default_factory=dict, repr=False, compare=False)
 
     def spec(self, point: int, shift: int = 0) -> Spec:
         """A point as its tables say or, with a shift 1, 2, ..., as they may be off; reads nothing.
@@ -139,7 +140,10 @@ class LoadedScenario:
         plain = self.points[point]
         if not shift:
             return plain
-        tables = self.tables.shifted(shift)
+        if shift not in self._shifted:
+            self._shifted.clear()  # parts come shift by shift
+            self._shifted[shift] = self.tables.shifted(shift)
+        tables = self._shifted[shift]
         return Spec.of(point, plain.swept, plain.scenario, plain.folder, tables)
 
     @property
