@@ -406,7 +406,8 @@ def test_a_scenario_broken_anywhere_is_taken_or_explained(tmp_path, at, length, 
             [
                 "s.yaml:11:5: devices.nano.cell: no cell 'ltee'; there are lte (did you mean",
                 "s.yaml:15:5: cells.lte.radio: no radio '5g' in radios.csv; there are lte, wifi",
-                "s.yaml:9:5: devices.nano.hardware: no profile of model 'resnet152' on hardware 'nono'; there are profiles on",
+                "s.yaml:9:5: devices.nano.hardware: no profile of model 'resnet152' on hardware "
+                "'nono'; there are profiles on",
                 "no profile of model 'resnet152-bottlefit12' on hardware 'nono'",
             ],
         ),

@@ -76,5 +76,5 @@ def _overlaps(bits: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _shifted(values: Codes, left: int) -> Codes:
-    shifted: Codes = values << left if left >= 0 else values >> -left
-    return shifted
+    shift, by = (np.left_shift, left) if left >= 0 else (np.right_shift, -left)
+    return np.asarray(shift(values, by), values.dtype)

@@ -119,12 +119,14 @@ class Affine(Form):
         if here is not None:
             whole = fields.arrived(here[8 * ranges :], self.bits, count).reshape(ranges, -1)
             _fill(values, whole & fields.arrived(here[: 8 * ranges], 64, ranges)[:, None])
-        return values.reshape(shape)
+        whole_shape: Floats = values.reshape(shape)
+        return whole_shape
 
     def _codes(self, rows: Floats, low: Floats, high: Floats) -> Codes:
         step = (high.astype(float) - low) / (2**self.bits - 1)
         step[step == 0] = 1  # a constant: every code is 0
-        return np.rint((rows - low.astype(float)) / step).astype(np.uint16)
+        codes: Codes = np.rint((rows - low.astype(float)) / step).astype(np.uint16)
+        return codes
 
     def _ranges(self, shape: Shape) -> int:
         return math.prod(shape[:2]) if self.per_channel and len(shape) > 2 else 1

@@ -1,0 +1,76 @@
+"""Outcomes that were computed before, in one file: safe to kill, and to share."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, fx
+
+from splitsim.dnn.crossing import ROW
+from splitsim.dnn.data import Samples
+from splitsim.dnn.zoo import LoadedModel
+from splitsim.errors import BadInput
+
+WAIT_S = 60.0  # for another process that writes
+
+
+class Cache:
+    """Rows by a key that tells all they depend on; every ``put`` is whole or not there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Self:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = sqlite3.connect(self._path, timeout=WAIT_S)
+            self._file.execute("CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, rows BLOB)")
+        except (OSError, sqlite3.Error) as error:
+            raise BadInput(f"{self._path}: cannot be used as a cache: {error}") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def get(self, key: str) -> np.ndarray | None:
+        """The rows of a key, if there are any."""
+        found = self._file.execute("SELECT rows FROM rows WHERE key = ?", (key,)).fetchone()
+        return None if found is None else np.frombuffer(found[0], ROW)
+
+    def put(self, rows: Mapping[str, np.ndarray]) -> None:
+        """Rows by their keys, all of them at once."""
+        with self._file:
+            self._file.executemany(
+                "INSERT OR REPLACE INTO rows VALUES (?, ?)",
+                [(key, found.tobytes()) for key, found in rows.items()],
+            )
+
+
+def key(*parts: Any) -> str:
+    """A key of texts and numbers."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def network_sha256(network: LoadedModel, traced: fx.GraphModule, image: Tensor) -> str:
+    """Of a network: its weights, its layers and operations, and what it makes of an image."""
+    digest = hashlib.sha256(f"{network.module!r}\n{traced.graph}\n".encode())
+    for name, tensor in [*network.module.state_dict().items(), ("", network.preprocess(image))]:
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def samples_sha256(samples: Samples) -> str:
+    """Of images and labels."""
+    digest = hashlib.sha256(json.dumps(samples.labels).encode())
+    for image in samples.images:
+        digest.update(f"{tuple(image.shape)}\n".encode())
+        digest.update(image.contiguous().numpy())
+    return digest.hexdigest()

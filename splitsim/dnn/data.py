@@ -1,0 +1,222 @@
+"""Data sets by name: images with labels, from scikit-learn, torchvision, folders or the user.
+
+Nothing is downloaded: what is not on this machine is an error that says where to put it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from splitsim.dnn.trace import first_line
+from splitsim.dnn.vision import torchvision
+from splitsim.errors import BadInput
+
+DIGITS = 1797
+TRAIN = 1200  # of the digits; the rest is the test part
+KNOWN = (
+    "digits, digits-train, digits-test, cifar10:FOLDER, cifar100:FOLDER, imagefolder:FOLDER, "
+    "imagenet:FOLDER, generated:10x3x32x32x500 (classes, channels, height, width, samples), or a "
+    "function of yours, module:callable"
+)
+
+
+class Samples(NamedTuple):
+    """Some samples of a data set: images (each C x H x W, uint8) and their labels."""
+
+    images: list[Tensor]
+    labels: list[int]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images with labels, read when they are asked for.
+
+    Attributes:
+        source: by which it was asked for.
+        name: of it in names of files.
+        samples: how many there are.
+        classes: how many labels there are; None if that is not known.
+        read: gives a sample by number: pixels and a label.
+    """
+
+    source: str
+    name: str
+    samples: int
+    classes: int | None
+    read: Callable[[int], tuple[Any, Any]]
+
+    def take(self, start: int, stop: int) -> Samples:
+        """Samples from one number up to another.
+
+        Raises:
+            BadInput: one is no image with a label.
+        """
+        found = [self._sample(number) for number in range(start, min(stop, self.samples))]
+        return Samples([image for image, _ in found], [label for _, label in found])
+
+    def _sample(self, number: int) -> tuple[Tensor, int]:
+        where = f"{self.source}: sample {number}"
+        try:
+            pixels, label = self.read(number)
+        except (OSError, TypeError, ValueError) as error:
+            what = f"cannot be read as pixels and a label: {first_line(error)}"
+            raise BadInput(f"{where}: {what}") from error
+        return _image(pixels, where), _label(label, self.classes, where)
+
+
+def dataset(source: str, limit: int | None = None) -> Dataset:
+    """A data set by name.
+
+    Args:
+        source: ``digits`` (1,797 images of 8 x 8 by hand; ``digits-train`` is the first 1,200 and
+            ``digits-test`` the rest, mostly by other writers); ``cifar10:FOLDER`` and
+            ``cifar100:FOLDER`` (the test part); ``imagefolder:FOLDER``, a folder per class;
+            ``imagenet:FOLDER``, the folder of which ``val`` has a folder per class;
+            ``generated:10x3x32x32x500``; or ``module:callable``, a function that gives a map-style
+            data set of pixels (C x H x W, from 0 to 1, or uint8) and a label from 0 on.
+        limit: take the first so many.
+
+    Raises:
+        BadInput: there is none of that name, or it is not on this machine.
+    """
+    kind, _, rest = source.partition(":")
+    if kind in ("digits", "digits-train", "digits-test") and not rest:
+        found = _digits(kind)
+    elif kind in ("cifar10", "cifar100"):
+        found = _cifar(kind, Path(rest))
+    elif kind in ("imagefolder", "imagenet"):
+        found = _folder(source, Path(rest, "val") if kind == "imagenet" else Path(rest), kind)
+    elif kind == "generated":
+        found = _generated(source, rest)
+    elif rest:
+        found = _own(source)
+    else:
+        raise BadInput(f"unknown data set {source!r}; there are {KNOWN}")
+    samples = found.samples if limit is None else min(limit, found.samples)
+    return Dataset(source, found.name, samples, found.classes, found.read)
+
+
+def _digits(name: str) -> Dataset:
+    start = TRAIN if name == "digits-test" else 0
+    stop = TRAIN if name == "digits-train" else DIGITS
+    images, labels = _all_digits()
+    return Dataset(
+        name, name, stop - start, 10, lambda n: (images[start + n], int(labels[start + n]))
+    )
+
+
+@cache
+def _all_digits() -> tuple[Tensor, np.ndarray]:
+    try:
+        bunch = importlib.import_module("sklearn.datasets").load_digits()
+    except ImportError as error:
+        raise BadInput("digits: come with scikit-learn; pip install 'splitsim[data]'") from error
+    return torch.from_numpy(bunch.images / 16).float().unsqueeze(1), bunch.target
+
+
+def _cifar(name: str, root: Path) -> Dataset:
+    kind = getattr(torchvision().datasets, name.upper())
+    try:
+        found = kind(root, train=False)
+    except (OSError, RuntimeError) as error:
+        what = f"{name}: is not in {str(root)!r}, or is damaged; put its Python version, unpacked"
+        raise BadInput(f"{what} ({kind.base_folder}), there") from error
+    return Dataset(name, name, len(found), len(found.classes), found.__getitem__)
+
+
+def _folder(source: str, root: Path, kind: str) -> Dataset:
+    try:
+        found = torchvision().datasets.ImageFolder(root)
+    except OSError as error:
+        what = f"{source}: {str(root)!r} must have a folder of images for every class"
+        raise BadInput(f"{what}; {first_line(error)}") from error
+    name = "imagenet" if kind == "imagenet" else _plain(root.resolve().name)
+    return Dataset(source, name, len(found), len(found.classes), found.__getitem__)
+
+
+def _generated(source: str, text: str) -> Dataset:
+    """Noise around an image per class, so that a network can learn to tell them apart."""
+    if not re.fullmatch(r"[1-9]\d*(x[1-9]\d*){4}", text):
+        what = "must be classes x channels x height x width x samples, as generated:10x3x32x32x500"
+        raise BadInput(f"{source}: {what}")
+    classes, *shape, samples = map(int, text.split("x"))
+    means = torch.rand(classes, *shape, generator=torch.Generator().manual_seed(0))
+
+    def read(number: int) -> tuple[Tensor, int]:
+        noise = torch.rand(*shape, generator=torch.Generator().manual_seed(number + 1))
+        return (means[number % classes] + noise) / 2, number % classes
+
+    return Dataset(source, "generated", samples, classes, read)
+
+
+def _own(source: str) -> Dataset:
+    found = _function(source)()
+    if not hasattr(found, "__len__") or not hasattr(found, "__getitem__"):
+        what = f"gives a {type(found).__name__}, which has no length or no items by number"
+        raise BadInput(f"{source}: {what}; it must give a map-style data set")
+    classes = getattr(found, "classes", None)
+    count = classes if isinstance(classes, int | None) else len(classes)
+    name = _plain(source.partition(":")[2])
+    return Dataset(source, name, len(found), count, found.__getitem__)
+
+
+def _function(source: str) -> Callable[[], Any]:
+    module, _, attribute = source.partition(":")
+    try:
+        with _current_folder():
+            found = getattr(importlib.import_module(module), attribute, None)
+    except (ImportError, ValueError) as error:
+        what = f"{source}: cannot import {module!r}: {error}"
+        raise BadInput(f"{what}; data sets are {KNOWN}") from error
+    if not callable(found):
+        raise BadInput(f"{source}: {module!r} has no function {attribute!r}")
+    return found  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _current_folder() -> Iterator[None]:
+    """Modules of the current folder can be imported as well."""
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(Path.cwd()))
+
+
+def _image(pixels: Any, where: str) -> Tensor:
+    """An image as C x H x W of uint8, from a picture, uint8, or floats from 0 to 1."""
+    if hasattr(pixels, "convert"):
+        return torch.from_numpy(np.array(pixels.convert("RGB"))).permute(2, 0, 1)
+    values = torch.as_tensor(pixels)
+    if values.dim() != 3:
+        shape = "x".join(map(str, values.shape))
+        raise BadInput(f"{where}: an image must be channels x height x width, not {shape}")
+    if values.dtype == torch.uint8:
+        return values
+    if not values.is_floating_point() or not ((values >= 0) & (values <= 1)).all():
+        raise BadInput(f"{where}: pixels must be uint8, or floats from 0 to 1")
+    return (values * 255).round().to(torch.uint8)
+
+
+def _label(label: Any, classes: int | None, where: str) -> int:
+    number = int(label)
+    if number < 0 or (classes is not None and number >= classes):
+        limit = "0 or more" if classes is None else f"from 0 to {classes - 1}"
+        raise BadInput(f"{where}: its label must be {limit}, not {number}")
+    return number
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]", "-", name) or "images"
