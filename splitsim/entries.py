@@ -29,6 +29,8 @@ class Model:
     wire_bytes: tuple[float, ...]
     answer_bytes: float
     top1: float
+    head_bytes: Cells  # memory that each side of a cut needs; None: not known
+    tail_bytes: Cells
 
     def shifted(self, _: Shift) -> Model:
         """The same: bytes are counted, and a share of right answers has no factor."""
@@ -124,12 +126,16 @@ class Watts:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """A board's watts: idle, and the increment over idle while it computes; NaN: not known."""
+    """A board's watts: idle, and the increment over idle while it computes; NaN: not known.
+
+    ``memory_bytes`` is infinite where it is not known.
+    """
 
     name: str
     idle: Watts = Watts()
     compute: Watts = Watts()
     measuring_point: str = ""
+    memory_bytes: float = math.inf
 
     @property
     def idle_w(self) -> float:
@@ -153,6 +159,26 @@ class Hardware:
         return replace(
             self, idle=replace(self.idle, w=idle_w), compute=replace(self.compute, w=compute_w)
         )
+
+
+Factors = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Recorded runs of a model on one hardware: factors of its profile's times, one per run.
+
+    ``head[c]`` of what the device does before cut c, ``rest[c]`` of what it has left if no answer
+    comes, ``tail[c]`` of what a server does. One run is one draw: at every cut, the same member.
+    """
+
+    head: tuple[Factors, ...]
+    rest: tuple[Factors, ...]
+    tail: tuple[Factors, ...]
+
+    def shifted(self, _: Shift) -> Runs:
+        """The same: they are factors, and move with the times."""
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,14 +267,13 @@ class Radio:
 
     def send_j(self, bits: float, airtime_s: float, zero_s: float = 0.0) -> float:
         """Joules of sending; ``zero_s`` of its time on air the rate was zero."""
-        return self.a_up_j_per_bit * bits + self._on_air_j(airtime_s, zero_s)
+        on_air_j = self.b_w * airtime_s + (self.zero_w - self.b_w) * zero_s
+        return self.a_up_j_per_bit * bits + on_air_j
 
     def receive_j(self, bits: float, airtime_s: float, zero_s: float = 0.0) -> float:
         """Joules of receiving."""
-        return self.a_down_j_per_bit * bits + self._on_air_j(airtime_s, zero_s)
-
-    def _on_air_j(self, airtime_s: float, zero_s: float) -> float:
-        return self.b_w * airtime_s + (self.zero_w - self.b_w) * zero_s
+        on_air_j = self.b_w * airtime_s + (self.zero_w - self.b_w) * zero_s
+        return self.a_down_j_per_bit * bits + on_air_j
 
     def sending(self, attempts: float) -> Radio:
         """This radio if every bit is sent several times on average."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from splitsim.entries import Outcome, Radio
+from splitsim.entries import Factors, Outcome, Radio
 
 
 class Demand(NamedTuple):
@@ -34,6 +34,35 @@ class Demand(NamedTuple):
     energy_j: float | None = None
 
 
+class Luck(NamedTuple):
+    """What chance holds for a task; drawn for every one, in order, whatever becomes of it.
+
+    ``head`` is the factor of its times on the device and ``tails`` those at each server. Where
+    whole runs were recorded it is instead a place among them, from 0 to 1, and an option knows
+    the factor of the run that lies there.
+    """
+
+    sample: int
+    head: float
+    tails: tuple[float, ...]
+
+
+class Drawn(NamedTuple):
+    """Recorded runs of an option, as factors of its times; empty where none are drawn."""
+
+    head: Factors = ()
+    rest: Factors = ()
+    whole: Factors = ()
+    tail: Factors = ()
+
+
+NONE_DRAWN = Drawn()
+
+
+def _factor(runs: Factors, luck: float) -> float:
+    return runs[int(luck * len(runs))] if runs else luck
+
+
 @dataclass(frozen=True)
 class Option:
     """One way of running an inference: this model, cut there, with that server (None: local)."""
@@ -44,6 +73,19 @@ class Option:
     server: str | None
     mean: Demand  # over the samples; all there is in a table without them
     outcome: Outcome | None = None
+    runs: Drawn = NONE_DRAWN
+
+    def head_factor(self, luck: Luck) -> float:
+        """What a task's time on the device is multiplied by."""
+        return _factor(self.runs.head, luck.head)
+
+    def tail_factor(self, luck: Luck, server: int) -> float:
+        """What its time at a server is multiplied by."""
+        return _factor(self.runs.tail, luck.tails[server])
+
+    def rest_factor(self, luck: Luck, *, begun: bool) -> float:
+        """What the time is multiplied by that the device has left after a head, or without one."""
+        return _factor(self.runs.rest if begun else self.runs.whole, luck.head)
 
     def demand(self, sample: int) -> Demand:
         """What a task with this sample costs."""
@@ -84,6 +126,8 @@ class Options(Sequence[Option]):
         send_bits: bits on the uplink; 0 for local options.
         answer_bits: bits on the downlink.
         far_s: from the last bit sent to the first of the answer: latencies, decoding, tail.
+        longest_head_s: the longest of them.
+        longest_far_s: the longest of ``far_s``.
         fixed_j: joules that do not depend on the rate: computing, and per bit.
         correct: expected share of right answers.
         sends: 1.0 where the option uses the network, else 0.0.
@@ -114,6 +158,8 @@ class Options(Sequence[Option]):
         self.correct = self._mean("correct")
         back_s = np.array([*backhaul_s, 0.0])[self.server]
         self.far_s = self.sends * (latency_s + 2 * back_s + self._mean("tail_s"))
+        self.longest_head_s = float(self.head_s.max(initial=0.0))
+        self.longest_far_s = float(self.far_s.max(initial=0.0))
         self.fixed_j = (
             np.array([_compute_j(option, compute_w) for option in options])
             + radio.a_up_j_per_bit * self.send_bits

@@ -64,6 +64,9 @@ def _promotions(view: View, outlook: np.ndarray) -> np.ndarray | float:
     if not radio.promotion_s:
         return 0.0
     awake_s = view.tail_left_s + view.uplink_backlog_bits * outlook[1]
+    soon = view.compute_backlog_s + options.longest_head_s <= awake_s
+    if soon and options.longest_far_s + max(outlook[3:], default=0.0) <= radio.awake_s:
+        return 0.0  # as most often: it is awake whatever is chosen
     sending = (view.compute_backlog_s + options.head_s > awake_s) | (awake_s == 0)
     answered = _until_answer_s(options, outlook) > radio.awake_s
     promotions: np.ndarray = options.sends * (sending.astype(float) + answered)

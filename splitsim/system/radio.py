@@ -90,12 +90,12 @@ class RadioMeter:
 
     def charge(self, record: Record, transfer: Transfer, way: Way) -> None:
         """Charge a transfer that is over, or was cut."""
-        start_s = transfer.start_s
+        start_s, airtime_s = transfer.start_s, transfer.airtime_s
         if start_s is not None:
-            end_s = start_s + transfer.airtime_s
-            joules = self._joules(way, start_s, end_s, transfer.sent_bits)
+            zero_s = self._zero_s(way, start_s, start_s + airtime_s)
+            joules = way.joules(transfer.sent_bits, airtime_s, zero_s)
             _add(record, way.column, joules)
-            self._active(record, start_s, transfer.airtime_s, joules)
+            self._active(record, start_s, airtime_s, joules)
 
     def settle(self, until_s: float) -> None:
         """Charge the tails, once all activity up to ``until_s`` is known.
@@ -115,10 +115,12 @@ class RadioMeter:
         for n, tail_j in zip(owner.tolist(), tails_j.tolist(), strict=True):
             self._records[n].tail_j += tail_j
 
-    def _joules(self, way: Way, from_s: float, to_s: float, bits: float | None = None) -> float:
-        bits = way.link.sent_bits(from_s, to_s) if bits is None else bits
-        zero_s = way.link.zero_s(from_s, to_s) if self._zero_matters else 0.0
+    def _joules(self, way: Way, from_s: float, to_s: float) -> float:
+        bits, zero_s = way.link.sent_bits(from_s, to_s), self._zero_s(way, from_s, to_s)
         return way.joules(bits, to_s - from_s, zero_s)
+
+    def _zero_s(self, way: Way, from_s: float, to_s: float) -> float:
+        return way.link.zero_s(from_s, to_s) if self._zero_matters else 0.0
 
     def _active(self, record: Record, start_s: float, lasts_s: float, joules: float) -> None:
         self.joules += joules
