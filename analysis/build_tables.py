@@ -2,7 +2,8 @@
 
     python analysis/build_tables.py           writes every table
     python analysis/build_tables.py --check   exits with 1 if a committed table differs, or if one
-                                              lies in models/ or profiles/ that nobody makes
+                                              lies in models/ or profiles/ that nobody makes;
+                                              what was measured has a card that says so
 
 What is built, and from what, stands in the modules of ``analysis/tables/``; each has a function
 ``tables()`` that returns the text of its files by their paths below ``traces/``.
@@ -11,14 +12,17 @@ What is built, and from what, stands in the modules of ``analysis/tables/``; eac
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from tables import fits, furcifer, power, radios, splinter, students, times
 from tables.source import TRACES
 
 MAKERS = (students, times, fits, power, radios, furcifer, splinter)
-GENERATED = ("models", "profiles")  # folders in which every file is made here
+GENERATED = ("models", "profiles")  # folders in which every file is made here, or measured
+MEASURED = re.compile(r"splitsim (profile|outcomes)")
 
 
 def texts() -> dict[str, str]:
@@ -31,9 +35,17 @@ def differs(name: str, text: str) -> bool:
     return not path.is_file() or path.read_bytes() != text.encode()
 
 
+def is_measured(path: Path) -> bool:
+    """Whether the card of a table says that one of our own commands measured it."""
+    stem = path.name.removesuffix(path.suffix).removesuffix(".runs")
+    card = path.with_name(f"{stem}.toml")
+    return card.is_file() and bool(MEASURED.search(card.read_text(encoding="utf-8")))
+
+
 def orphans(made: Collection[str]) -> list[str]:
-    """Files of the generated folders that no module makes."""
-    paths = (path for folder in GENERATED for path in (TRACES / folder).glob("*"))
+    """Files of the generated folders that no module makes, and that were not measured."""
+    found = (path for folder in GENERATED for path in (TRACES / folder).glob("*"))
+    paths = (path for path in found if not is_measured(path))
     return sorted({path.relative_to(TRACES).as_posix() for path in paths} - set(made))
 
 

@@ -161,26 +161,6 @@ class Hardware:
         )
 
 
-Factors = tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """Recorded runs of a model on one hardware: factors of its profile's times, one per run.
-
-    ``head[c]`` of what the device does before cut c, ``rest[c]`` of what it has left if no answer
-    comes, ``tail[c]`` of what a server does. One run is one draw: at every cut, the same member.
-    """
-
-    head: tuple[Factors, ...]
-    rest: tuple[Factors, ...]
-    tail: tuple[Factors, ...]
-
-    def shifted(self, _: Shift) -> Runs:
-        """The same: they are factors, and move with the times."""
-        return self
-
-
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """What a split network really sent and answered, at one cut, an entry per sample.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from splitsim.entries import Outcome
 from splitsim.errors import BadInput
+from splitsim.luck import Drawn
 from splitsim.profiles import Tables
+from splitsim.runs import Runs
 from splitsim.task import Demand, Option
 
 
@@ -17,6 +19,7 @@ def options(
     servers: Mapping[str, str],
     dataset: str | None = None,
     erased: float = 0.0,
+    recorded: Collection[str | None] = (),
 ) -> list[Option]:
     """Every way a device can run the models: each cut, with each server that can take it.
 
@@ -27,16 +30,17 @@ def options(
         servers: hardware by server name.
         dataset: whose samples the models were run on; cuts that were not run are left out.
         erased: share of packets that a server has to do without.
+        recorded: servers whose tasks draw recorded runs; None among them: the device's do.
 
     Raises:
-        BadInput: a model has no table on some hardware; all such mistakes at once.
+        BadInput: a model has no table on some hardware, or no runs; all such mistakes at once.
     """
     problems: list[str] = []
     found: list[Option] = []
     for name in models:
         try:
             outcomes = tables.outcomes(name, dataset).by_cut(erased) if dataset else None
-            found.extend(_model_options(tables, name, hardware, servers, outcomes))
+            found.extend(_model_options(tables, name, hardware, servers, outcomes, recorded))
         except BadInput as error:
             problems.extend(error.problems)
     if problems:
@@ -50,9 +54,11 @@ def _model_options(
     hardware: str,
     servers: Mapping[str, str],
     outcomes: Mapping[int, Outcome] | None,
+    recorded: Collection[str | None],
 ) -> Iterator[Option]:
     model, device = tables.model(name), tables.profile(name, hardware)
     remote = {server: tables.profile(name, board) for server, board in servers.items()}
+    runs = {who: tables.runs(name, hardware if who is None else servers[who]) for who in recorded}
     last = len(model.layers) - 1
     for cut, layer in enumerate(model.layers):
         head_s = device.device_s(cut)
@@ -62,7 +68,7 @@ def _model_options(
         correct = model.top1 if real is None else float(real.correct.mean())
         if cut == last:
             local = Demand(head_s, correct=correct, energy_j=device.energy_j[cut])
-            yield Option(name, cut, layer, None, local, real)
+            yield Option(name, cut, layer, None, local, real, _drawn(runs, None, cut))
             continue
         for server, profile in remote.items():
             tail_s = profile.server_s(cut)
@@ -79,4 +85,15 @@ def _model_options(
                     whole_s=device.device_s(last),
                     energy_j=device.energy_j[cut],
                 )
-                yield Option(name, cut, layer, server, demand, real)
+                yield Option(name, cut, layer, server, demand, real, _drawn(runs, server, cut))
+
+
+def _drawn(runs: Mapping[str | None, Runs], server: str | None, cut: int) -> Drawn:
+    """What a task may draw at a cut; nothing of those whose runs are not recorded."""
+    device, far = runs.get(None), runs.get(server) if server is not None else None
+    return Drawn(
+        head=device.head[cut] if device else (),
+        rest=device.rest[cut] if device else (),
+        whole=device.head[-1] if device else (),
+        tail=far.tail[cut] if far else (),
+    )

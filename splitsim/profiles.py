@@ -13,6 +13,7 @@ from splitsim.csvtable import Table, reason
 from splitsim.entries import TIMES, Fit, Hardware, Model, Outcomes, Profile, Radio, Watts
 from splitsim.errors import BadInput
 from splitsim.outcomes import read_outcomes
+from splitsim.runs import Runs, read_runs
 from splitsim.uncertainty import BASES, FACTORS, Cells, Shift
 
 RADIO_COLUMNS = (
@@ -58,6 +59,10 @@ class Tables:
         """The times of a model on a hardware: ``profiles/<model>@<hardware>.csv``."""
         return self._once(("profile", model, hardware), lambda: self._profile(model, hardware))
 
+    def runs(self, model: str, hardware: str) -> Runs:
+        """Whole runs behind a profile: ``profiles/<model>@<hardware>.runs.parquet``."""
+        return self._once(("runs", model, hardware), lambda: self._runs(model, hardware))
+
     def hardware(self, name: str) -> Hardware:
         """A row of ``hardware.csv``; without one, or with empty watts, its energy is not known."""
         return self._once(("hardware", name), lambda: self._hardware(name))
@@ -77,7 +82,7 @@ class Tables:
     def shifted(self, number: int) -> Tables:
         """What was read so far, under a shift; nothing else is found in it."""
         shift = Shift(number)
-        kinds = Model | Profile | Hardware | Radio | Outcomes
+        kinds = Model | Profile | Runs | Hardware | Radio | Outcomes
         read = {k: v.shifted(shift) for k, v in self._read.items() if isinstance(v, kinds)}
         return Tables((), _read=read)
 
@@ -105,10 +110,12 @@ class Tables:
             table.check_distinct("layer")
             layers = tuple(row["layer"] for row in table.rows)
             wire = tuple(table.number(row, "wire_bytes") for row in table.rows)
+            sides = {key: table.cells(key) for key in ("head_bytes", "tail_bytes")}
         basis = {"top1": str(card.get("top1_basis", ""))}
         self._note(name, basis, " ".join(str(card.get(k, "")) for k in ("source", "notes")).strip())
         network = str(card.get("network", name))
-        return Model(name, network, layers, wire, float(card["answer_bytes"]), float(card["top1"]))
+        answer_bytes, top1 = (float(card[key]) for key in ("answer_bytes", "top1"))
+        return Model(name, network, layers, wire, answer_bytes, top1, **sides)
 
     def _card(self, path: Path) -> dict[str, Any]:
         try:
@@ -146,7 +153,35 @@ class Tables:
         sources = dict.fromkeys(row.get("source", "") for row in table.rows)
         self._note(path.stem, {n: b for n, b in bases.items() if b}, " | ".join(sources))
         origin = self._origin(network, hardware) if network != model else None
-        return Profile(network, hardware, times, basis, factors, energy, origin)
+        profile = Profile(network, hardware, times, basis, factors, energy, origin)
+        self._check_memory(path, self.model(model), profile)
+        return profile
+
+    def _check_memory(self, path: Path, model: Model, profile: Profile) -> None:
+        """What has a time on a hardware must fit into its memory."""
+        needs = [
+            (needed, step, layer)
+            for step, sides in (("head", model.head_bytes), ("tail", model.tail_bytes))
+            for needed, layer, time_s in zip(sides, model.layers, profile.times[step], strict=True)
+            if needed is not None and time_s is not None
+        ]
+        most, step, layer = max(needs, default=(0.0, "", ""))
+        board = self.hardware(profile.hardware) if needs else Hardware("")
+        if most > board.memory_bytes:
+            raise BadInput(
+                f"{path}: {step}_s: the {step} at {layer!r} needs {most:,.0f} B of memory, and "
+                f"{board.name!r} has {board.memory_bytes:,.0f} B (memory_bytes in hardware.csv); "
+                "leave its times empty where it is too little"
+            )
+
+    def _runs(self, model: str, hardware: str) -> Runs:
+        path = self._path("profiles", f"{model}@{hardware}.runs.parquet")
+        if path is None:
+            have = ", ".join(self._names("profiles", f"{model}@*.runs", "parquet")) or "none"
+            what = f"no recorded runs of model {model!r} on hardware {hardware!r}"
+            raise BadInput(f"{what}; there are {have}; record them with splitsim profile")
+        self.used.add(path)
+        return read_runs(path, self.profile(model, hardware))
 
     def _origin(self, network: str, hardware: str) -> Profile | None:
         found = self._path("profiles", f"{network}@{hardware}.csv")
@@ -158,13 +193,16 @@ class Tables:
             return Hardware(name)
         table, row = found
         with table.check_columns("idle_w", "compute_w", "idle_basis", "compute_basis"):
+            memory_bytes = (
+                table.number(row, "memory_bytes") if row.get("memory_bytes") else math.inf
+            )
             if not row["idle_w"] and not row["compute_w"]:  # one alone is a mistake
-                return Hardware(name)
+                return Hardware(name, memory_bytes=memory_bytes)
             idle, compute = _watts(table, row, "idle"), _watts(table, row, "compute")
         point = row.get("measuring_point", "")
         note = f"Measuring point: {point}. {row.get('source', '')}"
         self._note(name, {"idle": idle.basis, "compute": compute.basis}, note)
-        return Hardware(name, idle, compute, point)
+        return Hardware(name, idle, compute, point, memory_bytes)
 
     def _radio(self, name: str) -> Radio:
         found = self._find("radios.csv", "radio", name)

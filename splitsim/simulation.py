@@ -12,12 +12,13 @@ from itertools import repeat
 
 import numpy as np
 
+from splitsim.luck import Luck
 from splitsim.policies.base import Policy
 from splitsim.rng import endless, stream
 from splitsim.scenario import PolicySpec, Spec
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock
-from splitsim.system.device import Device, DeviceSpec, Luck
+from splitsim.system.device import Device, DeviceSpec
 from splitsim.system.life import arrivals
 from splitsim.system.server import Server
 from splitsim.task import Options, Record

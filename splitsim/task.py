@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from splitsim.entries import Factors, Outcome, Radio
+from splitsim.entries import Outcome, Radio
+from splitsim.luck import NONE_DRAWN, Drawn, Luck, factor
 
 
 class Demand(NamedTuple):
@@ -34,35 +35,6 @@ class Demand(NamedTuple):
     energy_j: float | None = None
 
 
-class Luck(NamedTuple):
-    """What chance holds for a task; drawn for every one, in order, whatever becomes of it.
-
-    ``head`` is the factor of its times on the device and ``tails`` those at each server. Where
-    whole runs were recorded it is instead a place among them, from 0 to 1, and an option knows
-    the factor of the run that lies there.
-    """
-
-    sample: int
-    head: float
-    tails: tuple[float, ...]
-
-
-class Drawn(NamedTuple):
-    """Recorded runs of an option, as factors of its times; empty where none are drawn."""
-
-    head: Factors = ()
-    rest: Factors = ()
-    whole: Factors = ()
-    tail: Factors = ()
-
-
-NONE_DRAWN = Drawn()
-
-
-def _factor(runs: Factors, luck: float) -> float:
-    return runs[int(luck * len(runs))] if runs else luck
-
-
 @dataclass(frozen=True)
 class Option:
     """One way of running an inference: this model, cut there, with that server (None: local)."""
@@ -77,15 +49,15 @@ class Option:
 
     def head_factor(self, luck: Luck) -> float:
         """What a task's time on the device is multiplied by."""
-        return _factor(self.runs.head, luck.head)
+        return factor(self.runs.head, luck.head)
 
     def tail_factor(self, luck: Luck, server: int) -> float:
         """What its time at a server is multiplied by."""
-        return _factor(self.runs.tail, luck.tails[server])
+        return factor(self.runs.tail, luck.tails[server])
 
     def rest_factor(self, luck: Luck, *, begun: bool) -> float:
         """What the time is multiplied by that the device has left after a head, or without one."""
-        return _factor(self.runs.rest if begun else self.runs.whole, luck.head)
+        return factor(self.runs.rest if begun else self.runs.whole, luck.head)
 
     def demand(self, sample: int) -> Demand:
         """What a task with this sample costs."""

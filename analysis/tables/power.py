@@ -209,6 +209,8 @@ POWERS: dict[str, Callable[[], Power] | None] = {
     "furcifer-board": furcifer_board,
     "furcifer-server": furcifer_server,
     "furcifer-server-loaded": furcifer_server,
+    "x86-1t": None,
+    "x86-2t": None,
 }
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from splitsim.cli import dnn, outcomes
 from splitsim.errors import BadInput
 
 if TYPE_CHECKING:
@@ -185,6 +186,11 @@ def report(
     results = Results(folder)
     results.write_summary()
     _finish(results)
+
+
+app.command()(dnn.profile)
+app.command()(outcomes.outcomes)
+app.command()(outcomes.verify)
 
 
 def _finish(results: Results) -> None:

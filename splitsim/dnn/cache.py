@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from splitsim.dnn.crossing import ROW
 from splitsim.dnn.data import Samples
@@ -31,6 +31,9 @@ class Cache:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(self._path, timeout=WAIT_S)
+            # Killed processes lose nothing; after a power failure the last batches may be missing.
+            self._file.execute("PRAGMA journal_mode = WAL")
+            self._file.execute("PRAGMA synchronous = NORMAL")
             self._file.execute("CREATE TABLE IF NOT EXISTS rows (key TEXT PRIMARY KEY, rows BLOB)")
         except (OSError, sqlite3.Error) as error:
             raise BadInput(f"{self._path}: cannot be used as a cache: {error}") from error
@@ -46,11 +49,12 @@ class Cache:
 
     def put(self, rows: Mapping[str, np.ndarray]) -> None:
         """Rows by their keys, all of them at once."""
-        with self._file:
-            self._file.executemany(
-                "INSERT OR REPLACE INTO rows VALUES (?, ?)",
-                [(key, found.tobytes()) for key, found in rows.items()],
-            )
+        blobs = [(key, found.tobytes()) for key, found in rows.items()]
+        try:
+            with self._file:
+                self._file.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?)", blobs)
+        except sqlite3.Error as error:
+            raise BadInput(f"{self._path}: cannot be written: {error}") from error
 
 
 def key(*parts: Any) -> str:
@@ -58,13 +62,16 @@ def key(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def weights_sha256(module: nn.Module) -> str:
+    """Of a network's weights, by their names."""
+    return _sha256(module.state_dict())
+
+
 def network_sha256(network: LoadedModel, traced: fx.GraphModule, image: Tensor) -> str:
     """Of a network: its weights, its layers and operations, and what it makes of an image."""
-    digest = hashlib.sha256(f"{network.module!r}\n{traced.graph}\n".encode())
-    for name, tensor in [*network.module.state_dict().items(), ("", network.preprocess(image))]:
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
+    prepared = _sha256({"": network.preprocess(image)})
+    weights = weights_sha256(network.module)
+    return key(weights, repr(network.module), str(traced.graph), prepared)
 
 
 def samples_sha256(samples: Samples) -> str:
@@ -72,5 +79,13 @@ def samples_sha256(samples: Samples) -> str:
     digest = hashlib.sha256(json.dumps(samples.labels).encode())
     for image in samples.images:
         digest.update(f"{tuple(image.shape)}\n".encode())
-        digest.update(image.contiguous().numpy())
+        digest.update(image.contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _sha256(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in tensors.items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().contiguous().view(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

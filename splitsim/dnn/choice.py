@@ -51,7 +51,8 @@ def _work(cut: Cut) -> tuple[int, int]:
 
 
 def _named(cuts: Sequence[Cut], names: Sequence[str]) -> list[tuple[str, Cut]]:
-    problems, found = [], {}
+    problems: list[str] = []
+    found: dict[int, str] = {}
     for name in map(str.strip, names):
         try:
             found[find(cuts, name).index] = name

@@ -31,7 +31,9 @@ class Steps:
 
     def last_s(self, clock: HostClock) -> tuple[float, float, float]:
         """Seconds of pre-processing, encoding and decoding, once."""
-        pre, encode, decode = (lasts_s(work, clock) for work in (self.pre, self.encode, self.decode))
+        pre, encode, decode = (
+            lasts_s(work, clock) for work in (self.pre, self.encode, self.decode)
+        )
         return pre, encode, decode
 
 
@@ -46,10 +48,10 @@ def picture(model: LoadedModel) -> Tensor | None:
     height, width = CAMERA if resized else model.shape[1:]
     chance = torch.Generator().manual_seed(0)
     pixels = torch.zeros(1, model.shape[0], height, width)
-    for octave in range(8):
+    for octave in range(10):
         size = (min(height, 2**octave + 1), min(width, 2**octave + 1))
-        noise = torch.rand(1, model.shape[0], *size, generator=chance)
-        pixels += functional.interpolate(noise, (height, width), mode="bilinear") / 2**octave
+        noise = torch.rand(1, model.shape[0], *size, generator=chance) / 2 ** (octave / 2)
+        pixels += functional.interpolate(noise, (height, width), mode="bilinear")
     return (pixels[0] / pixels.max() * 255).to(torch.uint8)
 
 

@@ -87,29 +87,39 @@ def crossing(
     """
     name = f"{network.name}/{cut.name}"
     if cut.index == 0 and image is not None:
-        shrink, normalise = _stages(network.preprocess)
-
-        def pictures(images: Sequence[Tensor]) -> list[Tensor]:
-            return [shrink(picture).unsqueeze(0) for picture in images]
-
-        def answer(received: list[Tensor]) -> Tensor:
-            pixels = [(255 * picture[0]).round().to(torch.uint8) for picture in received]
-            return _run(network, traced, _inputs(network, normalise, pixels))
-
-        return Crossing(name, image, pictures, answer)
-    head, tail = split(traced, cut, network.example())
-
-    def tensors(images: Sequence[Tensor]) -> list[Tensor]:
-        inputs = _inputs(network, network.preprocess, images)
-        return list(_run(network, head, inputs).split(1))
-
-    def rest(received: list[Tensor]) -> Tensor:
-        return _run(network, tail, torch.cat(received))
-
-    return Crossing(name, wire if cut.crossing else None, tensors, rest)
+        return _offloaded(name, network, traced, image)
+    return _split(name, network, traced, cut, wire)
 
 
-def _stages(
+def _offloaded(name: str, network: LoadedModel, traced: fx.GraphModule, image: Wire) -> Crossing:
+    shrink, normalise = stages(network.preprocess)
+
+    def head(images: Sequence[Tensor]) -> list[Tensor]:
+        return [shrink(picture).unsqueeze(0) for picture in images]
+
+    def tail(received: list[Tensor]) -> Tensor:
+        pixels = [(255 * picture[0]).round().to(torch.uint8) for picture in received]
+        return _run(network, traced, _inputs(network, normalise, pixels))
+
+    return Crossing(name, image, head, tail)
+
+
+def _split(
+    name: str, network: LoadedModel, traced: fx.GraphModule, cut: Cut, wire: Wire
+) -> Crossing:
+    near, far = split(traced, cut, network.example())
+
+    def head(images: Sequence[Tensor]) -> list[Tensor]:
+        made = _run(network, near, _inputs(network, network.preprocess, images))
+        return [made[n : n + 1] for n in range(len(made))]
+
+    def tail(received: list[Tensor]) -> Tensor:
+        return _run(network, far, torch.cat(received))
+
+    return Crossing(name, wire if cut.crossing else None, head, tail)
+
+
+def stages(
     preprocess: Callable[[Tensor], Tensor],
 ) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
     """What is done with an image before it is sent (pixels from 0 to 1), and after.

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from splitsim.csvtable import reason
 from splitsim.dnn.trace import first_line
 from splitsim.dnn.vision import torchvision
 from splitsim.errors import BadInput
@@ -141,7 +142,7 @@ def _folder(source: str, root: Path, kind: str) -> Dataset:
         found = torchvision().datasets.ImageFolder(root)
     except OSError as error:
         what = f"{source}: {str(root)!r} must have a folder of images for every class"
-        raise BadInput(f"{what}; {first_line(error)}") from error
+        raise BadInput(f"{what}: {reason(error)}") from error
     name = "imagenet" if kind == "imagenet" else _plain(root.resolve().name)
     return Dataset(source, name, len(found), len(found.classes), found.__getitem__)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
+from typing import Self
 
 import numpy as np
 from torch import Tensor, fx
@@ -33,9 +34,9 @@ class Plan:
     """What is measured.
 
     Attributes:
-        which: cuts, as ``choose`` reads them.
         wire: of the tensors.
         image: of the image at cut 0; None: it is sent as a tensor.
+        which: cuts, as ``choose`` reads them.
         device: ``cpu`` or ``cuda``.
         threads: of the processor.
         batch: samples computed together; times are per sample.
@@ -43,9 +44,9 @@ class Plan:
         batches: sizes of the batch-latency curve.
     """
 
+    wire: Wire
+    image: Wire | None
     which: str = "natural"
-    wire: Wire = Wire.parse("uint8+zstd")
-    image: Wire | None = Wire.parse("jpeg90")
     device: str = "cpu"
     threads: int = 1
     batch: int = 1
@@ -110,87 +111,113 @@ def profile(
     Raises:
         BadInput: the device is missing, the network cannot be cut as asked, or a tensor not coded.
     """
-    clock = clock_of(plan.device)
-    model.module.to(plan.device)
-    example = model.example()
-    traced = trace(model.module, example)
-    chosen = choose(cuts(model.module, example), plan.which)
+    bench = _Bench.of(model, plan)
     with quiet(plan.threads):
-        shot = coding.picture(model)
-        given = coding.input_of(model, shot)
-        steps = _steps(model, shot, traced, chosen, given, plan)
-        timed = Timed(traced, chosen, clock)
-        several = given.repeat(plan.batch, *[1] * len(model.shape))
-        runs_s, whole_s = [], []
-        for run in range(WARM_UP + plan.runs):
-            lasted_s = lasts_s(lambda: model.module(several), clock)
-            heads_s = np.array(timed.heads_s(several)) / plan.batch
-            around_s = [step.last_s(HostClock()) for step in steps]
-            if run >= WARM_UP:
-                whole_s.append(lasted_s / plan.batch)
-                runs_s.append(_run(heads_s, around_s))
-            progress(0.8 * (run + 1) / (WARM_UP + plan.runs))
-        batches_s = dict(_batches(model, given, plan, clock))
+        steps = bench.steps()
+        runs = list(_recorded(bench, steps, progress))
+        batches_s = dict(bench.batches_s())
         progress(0.95)
-        power = _power(model, several, clock, meter)
+        power = None if meter is None else bench.power(meter)
     return Measured(
-        cuts=chosen,
+        cuts=bench.cuts,
         wire_bytes=[*(len(step.encode()) for step in steps[:-1]), 0],
-        memory=memory(traced, example, chosen),
-        runs_s=np.array(runs_s),
-        whole_s=np.array(whole_s),
+        memory=memory(bench.traced, model.example(), bench.cuts),
+        runs_s=np.array([run_s for run_s, _ in runs]),
+        whole_s=np.array([whole_s for _, whole_s in runs]),
         batches_s=batches_s,
         power=power,
     )
 
 
-def _steps(
-    model: LoadedModel,
-    shot: Tensor | None,
-    traced: fx.GraphModule,
-    chosen: Sequence[Cut],
-    given: Tensor,
-    plan: Plan,
-) -> list[coding.Steps]:
-    """What is done around the network at each cut; at the last, nothing is coded."""
-    crossing = tensors_at(traced, chosen, given)
-    try:
-        steps = [coding.tensor_steps(model, shot, tensors, plan.wire) for tensors in crossing]
-        if plan.image is not None and shot is not None:
-            steps[0] = coding.image_steps(model, shot, plan.image)
-    except BadInput as error:
-        raise BadInput(*(f"{model.name}: {problem}" for problem in error.problems)) from error
-    return [*steps, coding.Steps(steps[1].pre, bytes, bytes)]
+def _recorded(
+    bench: _Bench, steps: Sequence[coding.Steps], progress: Progress
+) -> Iterator[tuple[np.ndarray, float]]:
+    """Each run: its steps at each cut, shape (5, cuts), and the whole network's time."""
+    runs = bench.plan.runs
+    for run in range(-WARM_UP, runs):
+        whole_s, heads_s = bench.both_s(whole_first=run % 2 == 0)
+        around_s = [step.last_s(HostClock()) for step in steps]
+        if run >= 0:
+            yield _run(heads_s, around_s), whole_s
+        progress(0.8 * (run + 1 + WARM_UP) / (runs + WARM_UP))
 
 
 def _run(heads_s: np.ndarray, around_s: Sequence[tuple[float, float, float]]) -> np.ndarray:
-    """The five steps of a run at each cut; shape (5, cuts)."""
+    """The five steps of a run at each cut; nothing is coded at the last."""
     pre_s, encode_s, decode_s = np.array(around_s).T
     encode_s[-1] = decode_s[-1] = 0.0
     return np.array([pre_s, heads_s, encode_s, decode_s, heads_s[-1] - heads_s])
 
 
-def _batches(
-    model: LoadedModel, given: Tensor, plan: Plan, clock: Clock
-) -> Iterator[tuple[int, np.ndarray]]:
-    runs = max(plan.runs // 5, 5)
-    for size in plan.batches:
-        several = given.repeat(size, *[1] * len(model.shape))
-        model.module(several)
-        work = [lasts_s(lambda: model.module(several), clock) for _ in range(runs)]  # noqa: B023
-        yield size, np.array(work)
+@dataclass(frozen=True)
+class _Bench:
+    """A network that is ready to be run, with and without marks."""
 
+    model: LoadedModel
+    plan: Plan
+    clock: Clock
+    traced: fx.GraphModule
+    cuts: Sequence[Cut]
+    timed: Timed
+    picture: Tensor | None
+    given: Tensor  # one sample
 
-def _power(
-    model: LoadedModel, several: Tensor, clock: Clock, meter: Meter | None
-) -> Consumption | None:
-    if meter is None:
-        return None
-    once_s = median(lasts_s(lambda: model.module(several), clock) for _ in range(3))
-    runs = max(int(METERED_S / once_s), 1)
+    @classmethod
+    def of(cls, model: LoadedModel, plan: Plan) -> Self:
+        """Set it up on its device."""
+        clock = clock_of(plan.device)
+        model.module.to(plan.device)
+        example, picture = model.example(), coding.picture(model)
+        traced = trace(model.module, example)
+        chosen = choose(cuts(model.module, example), plan.which)
+        given = coding.input_of(model, picture)
+        timed = Timed(traced, chosen, clock)
+        return cls(model, plan, clock, traced, chosen, timed, picture, given)
 
-    def work() -> None:
+    def steps(self) -> list[coding.Steps]:
+        """What is done around the network at each cut; at the last, nothing is coded."""
+        model, plan, picture = self.model, self.plan, self.picture
+        crossing = tensors_at(self.traced, self.cuts, self.given)
+        try:
+            steps = [coding.tensor_steps(model, picture, at, plan.wire) for at in crossing]
+            if plan.image is not None and picture is not None:
+                steps[0] = coding.image_steps(model, picture, plan.image)
+        except BadInput as error:
+            raise BadInput(*(f"{model.name}: {what}" for what in error.problems)) from error
+        pre = coding.tensor_steps(model, picture, crossing[0], plan.wire).pre
+        return [*steps, coding.Steps(pre, bytes, bytes)]
+
+    def both_s(self, *, whole_first: bool) -> tuple[float, np.ndarray]:
+        """Seconds per sample of the network as it is, and until each cut with marks.
+
+        Who runs first finds the caches full of other things: they take turns.
+        """
+        size = self.plan.batch
+        several = self._several(size)
+        whole_s = self._last_s(several) if whole_first else 0.0
+        heads_s = np.array(self.timed.heads_s(several))
+        return (whole_s or self._last_s(several)) / size, heads_s / size
+
+    def batches_s(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Each size, and seconds of the whole batch, run by run."""
+        runs = max(self.plan.runs // 5, 5)
+        for size in self.plan.batches:
+            several = self._several(size)
+            self._last_s(several)
+            yield size, np.array([self._last_s(several) for _ in range(runs)])
+
+    def power(self, meter: Meter) -> Consumption:
+        """What the network takes while it runs again and again."""
+        several = self._several(self.plan.batch)
+        once_s = median(self._last_s(several) for _ in range(3))
+        return consumption(lambda: self._repeat(several, int(METERED_S / once_s) + 1), meter)
+
+    def _repeat(self, several: Tensor, runs: int) -> None:
         for _ in range(runs):
-            lasts_s(lambda: model.module(several), clock)
+            self._last_s(several)
 
-    return consumption(work, meter)
+    def _several(self, size: int) -> Tensor:
+        return self.given.repeat(size, *[1] * len(self.model.shape))
+
+    def _last_s(self, several: Tensor) -> float:
+        return lasts_s(lambda: self.model.module(several), self.clock)

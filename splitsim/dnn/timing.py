@@ -54,15 +54,15 @@ class CudaClock:
 
     def mark(self) -> None:
         """Now."""
-        event = torch.cuda.Event(enable_timing=True)
-        event.record()  # type: ignore[no-untyped-call]
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
         self._marks.append(event)
 
     def lapse(self) -> list[float]:
         """Seconds from the first mark to each; forgets them."""
         marks, self._marks = self._marks, []
-        marks[-1].synchronize()  # type: ignore[no-untyped-call]
-        return [marks[0].elapsed_time(mark) / 1e3 for mark in marks]  # type: ignore[no-untyped-call]
+        marks[-1].synchronize()
+        return [marks[0].elapsed_time(mark) / 1e3 for mark in marks]
 
 
 def clock_of(device: str) -> Clock:

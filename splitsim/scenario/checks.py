@@ -17,6 +17,8 @@ from splitsim.rng import stream
 from splitsim.scenario.document import Document, Path_, did_you_mean, listed
 from splitsim.scenario.explain import blame, explain
 from splitsim.scenario.schema import PolicySpec, Scenario, Spec
+from splitsim.system.device import DeviceSpec
+from splitsim.system.server import ServerSpec
 from splitsim.world.channel import TraceChannel
 
 T = TypeVar("T")
@@ -113,11 +115,15 @@ class Checks:
             if self._ask(("models", m), self.tables.model, model) is None:
                 continue
             for n, device in enumerate(self.scenario.devices):
-                path = ("devices", n, "hardware")
-                self._ask(path, self.tables.profile, model, device.hardware)
+                self._times_of(("devices", n), model, device)
             for name, server in self.scenario.servers.items():
-                path = ("servers", name, "hardware")
-                self._ask(path, self.tables.profile, model, server.hardware)
+                self._times_of(("servers", name), model, server)
+
+    def _times_of(self, path: Path_, model: str, board: DeviceSpec | ServerSpec) -> None:
+        """There must be a profile, and where tasks draw recorded runs, these."""
+        found = self._ask((*path, "hardware"), self.tables.profile, model, board.hardware)
+        if found is not None and board.service.kind == "recorded":
+            self._ask((*path, "service"), self.tables.runs, model, board.hardware)
 
     def _outcomes(self) -> None:
         """Samples must be the same for all models, and what loss does must be known."""

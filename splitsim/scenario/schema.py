@@ -81,9 +81,17 @@ class Spec:
         """A point, with what its tables say."""
         devices, servers, cells = scenario.devices, scenario.servers, scenario.cells
         boards = {name: server.hardware for name, server in servers.items()}
-        kinds = {d.name: (d.hardware, cells[d.cell].transport.erased) for d in devices}
+        drawn = tuple(name for name, s in servers.items() if s.service.kind == "recorded")
+        kinds = {
+            d.name: (
+                d.hardware,
+                cells[d.cell].transport.erased,
+                (None, *drawn) if d.service.kind == "recorded" else drawn,
+            )
+            for d in devices
+        }
         ways = {
-            kind: options(tables, scenario.models, kind[0], boards, scenario.dataset, kind[1])
+            kind: options(tables, scenario.models, kind[0], boards, scenario.dataset, *kind[1:])
             for kind in dict.fromkeys(kinds.values())
         }
         radios = {

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from splitsim.component import Component, Count, Name, Positive
 from splitsim.entries import Hardware
+from splitsim.luck import Luck
 from splitsim.policies.base import Policy
 from splitsim.system.battery import BatterySpec
 from splitsim.system.cell import CellSpec
@@ -52,14 +53,6 @@ class DeviceSpec(Component):
     service: Service = ConstantService()
     max_in_flight: Count | None = None
     battery: BatterySpec | None = None
-
-
-class Luck(NamedTuple):
-    """What chance holds for a task; drawn for every one, in order, whatever becomes of it."""
-
-    sample: int
-    head: float  # factor of its times on the device
-    tails: tuple[float, ...]  # and at each server
 
 
 class Device:

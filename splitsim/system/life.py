@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
+from splitsim.luck import Luck
 from splitsim.system.clock import Life, Moment, task_key
-from splitsim.system.device import Device, Luck
+from splitsim.system.device import Device
 from splitsim.system.stations import Job, Transfer, settle, travel
 from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED, Option, Record
 
@@ -62,7 +63,7 @@ def life(device: Device, record: Record, luck: Luck) -> Life:
     Args:
         device: where it is created.
         record: its row, filled in on the way.
-        luck: its sample, and the factors of its head and of its tail at each server.
+        luck: what chance holds for it.
     """
     record.sample = luck.sample
     option = device.decide(record)
@@ -78,7 +79,7 @@ def life(device: Device, record: Record, luck: Luck) -> Life:
 
 def _life(device: Device, record: Record, option: Option, luck: Luck) -> Life:
     if not (yield from _journey(device, record, option, luck)):
-        yield from _give_up(device, record, option, luck.head)
+        yield from _give_up(device, record, option, luck)
 
 
 def _journey(
@@ -90,7 +91,7 @@ def _journey(
     demand = option.demand(record.sample)
     limit_s = device.limit_s(record.created_s, "created", option)
 
-    head = device.compute.admit(Job(clock, key, demand.head_s * luck.head, limit_s))
+    head = device.compute.admit(Job(clock, key, demand.head_s * option.head_factor(luck), limit_s))
     device.computing(record, head, option, demand)
     if head.end_s is None:
         yield settle(head)
@@ -117,7 +118,7 @@ def _journey(
 
     record.server_arrival_s = clock.now
     limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
-    tail = Job(clock, key, demand.tail_s * luck.tails[at], limit_s)
+    tail = Job(clock, key, demand.tail_s * option.tail_factor(luck, at), limit_s)
     yield station.submit(tail)
     record.server_start_s, record.server_end_s = tail.start_s, tail.end_s
     if tail.gave_up:
@@ -139,7 +140,7 @@ def _journey(
     return device.leave(record, DONE, demand.correct)
 
 
-def _give_up(device: Device, record: Record, option: Option, luck: float) -> Life:
+def _give_up(device: Device, record: Record, option: Option, luck: Luck) -> Life:
     """Fail, or compute the rest here; the end of the simulation ends everything."""
     clock = device.clock
     if clock.now >= device.horizon_s:
@@ -149,9 +150,11 @@ def _give_up(device: Device, record: Record, option: Option, luck: float) -> Lif
         device.leave(record, TIMEOUT)
         return
     demand = option.demand(record.sample)
-    rest_s = demand.whole_s if record.head_start_s is None else demand.rest_s
+    begun = record.head_start_s is not None
+    rest_s = demand.rest_s if begun else demand.whole_s
     key = task_key(device.index, record.task)
-    rest = Job(clock, key, (rest_s or 0.0) * luck, device.horizon_s)
+    work_s = (rest_s or 0.0) * option.rest_factor(luck, begun=begun)
+    rest = Job(clock, key, work_s, device.horizon_s)
     device.computing_rest(record, device.compute.submit(rest), rest_s or 0.0)
     yield rest
     if rest.gave_up:

@@ -1,4 +1,4 @@
-"""How long a computation takes against its table: one common factor of mean 1 per task."""
+"""How long a computation takes against its table: one common factor per task, or a whole run."""
 
 from __future__ import annotations
 
@@ -47,6 +47,17 @@ class ExponentialService(Component):
         return endless(rng.standard_exponential)
 
 
+class RecordedService(Component):
+    """As in one of the whole runs that ``splitsim profile`` recorded, drawn for each task."""
+
+    kind: Literal["recorded"]
+
+    def factors(self, rng: np.random.Generator) -> Iterator[float]:
+        """Places among the runs, from 0 to 1: which run it is, and how long, options know."""
+        return endless(rng.random)
+
+
 Service = Annotated[
-    ConstantService | LognormalService | ExponentialService, Field(discriminator="kind")
+    ConstantService | LognormalService | ExponentialService | RecordedService,
+    Field(discriminator="kind"),
 ]
