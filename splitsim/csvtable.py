@@ -11,6 +11,7 @@ from splitsim.errors import BadInput
 from splitsim.uncertainty import Cells
 
 EXCESS = "more values than columns"
+LARGEST = 1000.0  # factor of uncertainty
 
 
 def reason(error: Exception) -> str:
@@ -30,12 +31,18 @@ class Table:
         self._lines: dict[int, int] = {}  # by the identity of a row
         try:
             with path.open(newline="", encoding="utf-8-sig") as file:
-                self._read(csv.DictReader(file, restkey=EXCESS, restval=""))
+                self._read(csv.DictReader(file, restkey=EXCESS, restval="", strict=True))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise BadInput(f"{path}: cannot be read as CSV: {reason(error)}") from error
 
     def _read(self, reader: csv.DictReader[str]) -> None:
-        self.header = tuple(reader.fieldnames or ())
+        self.header = tuple(name.strip() for name in reader.fieldnames or ())
+        reader.fieldnames = self.header
+        if not self.header:
+            raise BadInput(f"{self.path}: is empty; its first line must name the columns")
+        twice = dict.fromkeys(name for name in self.header if self.header.count(name) > 1)
+        if twice:
+            raise BadInput(*(f"{self.path}:1: there are two columns {name}" for name in twice))
         for row in reader:
             self.rows.append(row)
             self._lines[id(row)] = reader.line_num
@@ -54,7 +61,7 @@ class Table:
     def check_columns(self, *columns: str) -> Table:
         """There must be these columns; nothing else can be said without them."""
         missing = [column for column in columns if column not in self.header]
-        if missing and self.header:
+        if missing:
             have = ", ".join(self.header)
             raise BadInput(
                 *(f"{self.path}:1: there is no column {name}; there are {have}" for name in missing)
@@ -112,7 +119,19 @@ class Table:
 
     def factor(self, row: dict[str, str], key: str, usual: float) -> float:
         """A factor >= 1; the usual one where there is none."""
-        return usual if not row.get(key) else self.number(row, key, least=1.0)
+        if not row.get(key):
+            return usual
+        value = self.number(row, key, least=1.0)
+        if value > LARGEST:
+            self.wrong(row, key, f"must be at most {LARGEST:g}: beyond, nothing is known")
+        return value
+
+    def count(self, row: dict[str, str], key: str) -> int:
+        """A whole number >= 1."""
+        if not row.get(key, "").isdecimal() or not int(row[key]):
+            self.wrong(row, key, "must be a whole number, 1 or more")
+            return 1
+        return int(row[key])
 
     def wrong(self, row: dict[str, str], key: str, what: str) -> None:
         """Note a mistake in a cell."""

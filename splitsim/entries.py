@@ -82,8 +82,8 @@ class Profile:
     def shifted(self, shift: Shift) -> Profile:
         """This profile under a shift.
 
-        Heads and tails move with all that have their layers from the same network, so that no
-        shift sets a student against its teacher; the other steps with all models of the board.
+        Heads and tails move with all that have their layers from the same network: a student's
+        layers with its teacher's. The other steps move with all models of the board.
         """
         own = f"{self.network}@{self.hardware}"
         names = {n: own if n in WHOLES else f"step@{self.hardware}" for n in TIMES}

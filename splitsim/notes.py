@@ -25,11 +25,16 @@ def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
     """
     found = [sentence for row in rows for sentence in _overloads(row, swept)]
     found += [sentence for row in rows for sentence in _batteries(row, swept)]
-    if any(row["tasks"] and math.isnan(row["energy_mean_j"]) for row in rows):
-        found.append("energy is not known: hardware.csv has no watts for the devices' hardware")
-    if any(row["tasks"] and math.isnan(row["server_energy_mean_j"]) for row in rows):
-        found.append("servers' energy is not known: hardware.csv has no watts for their hardware")
+    for key, whose in (("energy_mean_j", "the devices"), ("server_energy_mean_j", "the servers")):
+        found += _unknown(rows, key, whose)
     return found
+
+
+def _unknown(rows: Sequence[Row], key: str, whose: str) -> Iterator[str]:
+    known = [not math.isnan(row[key]) for row in rows if row["tasks"]]
+    if not all(known):
+        where = " at some points" if any(known) else ""
+        yield f"{whose}' energy is not known{where}: hardware.csv has no watts for their hardware"
 
 
 def _overloads(row: Row, swept: Sequence[str]) -> Iterator[str]:
@@ -45,7 +50,7 @@ def _batteries(row: Row, swept: Sequence[str]) -> Iterator[str]:
     if row["devices_off"]:
         yield (
             f"{_who(row, swept)}: {row['devices_off']:.0%} of the devices were off before the end, "
-            "their batteries empty; their later tasks are dropped"
+            "their batteries empty; their later tasks are dropped and count as 0 J in the mean"
         )
 
 

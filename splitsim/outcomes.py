@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,23 @@ from splitsim.errors import BadInput
 COLUMNS = ("sample", "cut", "loss", "bytes", "prediction", "confidence", "correct")
 
 
-def read_outcomes(path: Path, model: str, dataset: str, cuts: int) -> tuple[Outcomes, str]:
+def read_outcomes(
+    path: Path, model: str, dataset: str, layers: Sequence[str]
+) -> tuple[Outcomes, str]:
     """Read a table, strictly, and where it says it comes from.
 
     Args:
         path: the Parquet file.
         model: its model.
         dataset: its data set.
-        cuts: how many cuts the model has.
+        layers: the names of the model's cuts.
 
     Raises:
         BadInput: with a line for every mistake.
     """
-    columns, source = _read(path)
+    columns, source = _read(path, layers)
     samples = int(columns["sample"].max(initial=-1)) + 1
-    problems = list(_problems(path, columns, samples, cuts))
+    problems = list(_problems(path, columns, samples, len(layers)))
     if problems:
         raise BadInput(*problems)
     found: dict[float, dict[int, Outcome]] = {}
@@ -43,7 +46,7 @@ def read_outcomes(path: Path, model: str, dataset: str, cuts: int) -> tuple[Outc
     return Outcomes(model, dataset, samples, found), source
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
+def _read(path: Path, layers: Sequence[str]) -> tuple[dict[str, np.ndarray], str]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -57,6 +60,10 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
         raise BadInput(*(f"{path}: there is no column {n}; there are {have}" for n in missing))
     metadata: dict[bytes, bytes] = table.schema.metadata or {}
     source = metadata.get(b"source", b"").decode(errors="replace")
+    own = json.loads(metadata.get(b"splitsim", b"{}")).get("layers", list(layers))
+    if own != list(layers):
+        what = f"is of a model cut at {', '.join(own)}, its model table at {', '.join(layers)}"
+        raise BadInput(f"{path}: {what}; run splitsim outcomes again")
     return {name: table[name].to_numpy() for name in COLUMNS}, source
 
 

@@ -100,6 +100,7 @@ class Tables:
         self.provenance.append({"table": table, "basis": dict(basis), "source": source})
 
     def _model(self, name: str) -> Model:
+        self._no_lone_card(name)
         path = self._path("models", f"{name}.csv")
         if path is None:
             have = ", ".join(self._names("models", "*")) or "none"
@@ -117,20 +118,31 @@ class Tables:
         answer_bytes, top1 = (float(card[key]) for key in ("answer_bytes", "top1"))
         return Model(name, network, layers, wire, answer_bytes, top1, **sides)
 
+    def _no_lone_card(self, name: str) -> None:
+        """A model's two files must lie in one folder, or one of them would silently not count."""
+        for folder in self.folders:
+            table, card = (folder / "models" / f"{name}.{kind}" for kind in ("csv", "toml"))
+            if card.is_file() and not table.is_file():
+                raise BadInput(f"{card}: there must be {table.name} beside it")
+
     def _card(self, path: Path) -> dict[str, Any]:
         try:
             card = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise BadInput(f"{path}: cannot be read as TOML: {reason(error)}") from error
         self.used.add(path)
-        limits = {"answer_bytes": math.inf, "top1": 1.0}
+        limits = {"answer_bytes": 1e12, "top1": 1.0}
         problems = [
             f"{path}: {key}: is missing"
             if key not in card
             else f"{path}: {key}: must be a number from 0 to {limit:g}, not {card[key]!r}"
             for key, limit in limits.items()
-            if not isinstance(card.get(key), int | float) or not 0 <= card[key] <= limit
+            if isinstance(card.get(key), bool)
+            or not isinstance(card.get(key), int | float)
+            or not 0 <= card[key] <= limit
         ]
+        if not isinstance(card.get("network", ""), str):
+            problems.append(f"{path}: network: must be a model's name, not {card['network']!r}")
         if problems:
             raise BadInput(*problems)
         return card
@@ -184,8 +196,14 @@ class Tables:
         return read_runs(path, self.profile(model, hardware))
 
     def _origin(self, network: str, hardware: str) -> Profile | None:
-        found = self._path("profiles", f"{network}@{hardware}.csv")
-        return self.profile(network, hardware) if found else None
+        if self._path("profiles", f"{network}@{hardware}.csv") is None:
+            return None
+        card = self._path("models", f"{network}.toml")
+        if card is not None and self._card(card).get("network", network) != network:
+            raise BadInput(
+                f"{card}: network: must be {network!r} itself or left out, for others name it"
+            )
+        return self.profile(network, hardware)
 
     def _hardware(self, name: str) -> Hardware:
         found = self._find("hardware.csv", "hardware", name)
@@ -213,7 +231,7 @@ class Tables:
         with table.check_columns(*RADIO_COLUMNS, *TAIL_COLUMNS, "basis"):
             numbers = {key: table.number(row, key) for key in RADIO_COLUMNS}
             tail_s, tail_w = (table.numbers(row, key) for key in TAIL_COLUMNS)
-            if len(tail_s) != len(tail_w):
+            if tail_s and tail_w and len(tail_s) != len(tail_w):
                 table.wrong(row, "tail_w", f"must be {len(tail_s)} numbers, as in tail_s")
             basis = table.one_of(row, "basis", BASES)
             factor = table.factor(row, "factor", FACTORS[basis])
@@ -227,7 +245,7 @@ class Tables:
             what = f"no outcomes of model {model!r} on data set {dataset!r}"
             raise BadInput(f"{what}; there are {have}; make them with splitsim outcomes")
         self.used.add(path)
-        outcomes, source = read_outcomes(path, model, dataset, len(self.model(model).layers))
+        outcomes, source = read_outcomes(path, model, dataset, self.model(model).layers)
         self._note(path.stem, {"outcomes": "measured"}, source)
         return outcomes
 
@@ -241,9 +259,12 @@ class Tables:
     def _find(self, file: str, key: str, name: str) -> tuple[Table, dict[str, str]] | None:
         """The first row of that name, in the first folder that has one."""
         for table in self._all(file):
-            for row in table.rows:
-                if row.get(key) == name:
-                    return table, row
+            with table.check_columns(key):
+                found = [row for row in table.rows if row[key] == name]
+                for row in found[1:]:
+                    table.wrong(row, key, "must differ from those before")
+            if found:
+                return table, found[0]
         return None
 
     def _column(self, file: str, key: str) -> list[str]:
@@ -288,7 +309,7 @@ def _watts(table: Table, row: dict[str, str], what: str) -> Watts:
 def _fit(table: Table, row: dict[str, str]) -> Fit:
     return Fit(
         hardware=row["hardware"],
-        networks=int(table.number(row, "networks", least=1)),
+        networks=table.count(row, "networks"),
         a_s_per_layer=table.number(row, "a_s_per_layer"),
         b_s_per_gmac=table.number(row, "b_s_per_gmac"),
         rms_error=table.number(row, "rms_error"),

@@ -85,9 +85,9 @@ def _columns(
 
 
 def _best(costs: np.ndarray) -> list[float]:
-    """The share of shifts in which each policy costs least; what is not known never does.
+    """The share of shifts in which each policy costs least; NaN for one that is not known.
 
-    Ties share.
+    Ties share, but nobody is best where all cost infinitely much.
 
     Args:
         costs: shape (policies, shifts).
@@ -95,8 +95,10 @@ def _best(costs: np.ndarray) -> list[float]:
     if not costs.shape[1]:
         return [math.nan] * len(costs)
     least = np.where(np.isnan(costs), math.inf, costs).min(axis=0)
-    first = costs <= least + EQUAL * np.abs(least)
+    finite = np.isfinite(least)
+    first = (costs <= np.where(finite, least + EQUAL * np.abs(least), 0.0)) & finite
     shares = first / np.maximum(first.sum(axis=0), 1)
+    shares[np.isnan(costs).any(axis=1)] = math.nan
     return [float(share) for share in shares.mean(axis=1)]
 
 

@@ -40,7 +40,7 @@ class DeviceRow:
     deadline_s: float | None
     tasks: int
     duration_s: float  # in which tasks were created
-    end_s: float  # duration_s, or when the last task ended if that is later
+    end_s: float  # duration_s, or when the last task and all that was begun ended, if later
     off_s: float | None  # when its battery was empty, if it was
     compute_s: float  # work the compute unit took
     offered_compute_s: float  # work it was offered
@@ -150,8 +150,8 @@ class _World:
 
     def part(self) -> Part:
         """Settle the accounts."""
-        left_s = (record.left_s or 0.0 for record in self._tasks)
-        end_s = max(self._scenario.duration_s, max(left_s, default=0.0))
+        left_s = max((record.left_s or 0.0 for record in self._tasks), default=0.0)
+        end_s = max(self._scenario.duration_s, left_s, *(d.busy_until_s for d in self._devices))
         return Part(
             self._tasks,
             [self._device_row(device, end_s) for device in self._devices],

@@ -230,6 +230,7 @@ class View(NamedTuple):
     downlink_bps: float
     rate_at_s: float  # when the uplink was last observed; -inf: never
     task_gap_s: float  # average time between own tasks; inf before the second
+    long_gaps: float  # share of them in which the radio falls asleep; 1 before the second
     tail_left_s: float  # of the radio's tail, if nothing is sent; 0: it sleeps
     battery_j: float  # what is left; inf: no battery
     in_flight: int  # own unanswered tasks, this one not counted

@@ -621,7 +621,7 @@ def line_changed(text: str, number: int, old: str, new: str) -> str:
         ),
         (
             {"models/resnet152.toml": CARD, "models/resnet152.csv": ""},
-            ["tab/models/resnet152.csv: needs a row for cut 0 and one for the last cut"],
+            ["tab/models/resnet152.csv: is empty; its first line must name the columns"],
         ),
         (
             {
@@ -688,7 +688,8 @@ def test_tables_of_ones_own(complaints, files, expected):
     ],
 )
 def test_tables_that_are_broken(complaints, files, expected):
-    for name, content in ({"models/resnet152.toml": CARD} | files).items():
+    card = {"models/resnet152.toml": CARD} if "models/resnet152.csv" in files else {}
+    for name, content in (card | files).items():
         path = Path("tab", name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content, errors="surrogateescape")

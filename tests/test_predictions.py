@@ -102,6 +102,25 @@ def test_the_predictive_policies_take_the_best_option_there_is(quiet, policy):
     assert {(row.option, row.server) for row in rows} == {(best.label, best.server)}
 
 
+@pytest.mark.parametrize(("period_s", "chosen"), [(0.45, "split"), (0.55, "local")])
+def test_a_promotion_is_shared_by_the_tasks_it_serves(tmp_path, period_s, chosen):
+    """A tail of 0.5 s: frames a little closer together keep the radio awake, others never do."""
+    arrivals = {"kind": "periodic", "period_s": period_s, "phase_s": 0.1}
+    spec = build(
+        tmp_path,
+        nets=(Net("net", [0.0, 0.01], [4e6, 1e3], [0.02, 0.01], local_s=0.2),),
+        radios=(replace(WAVES, promotion_s=0.3, promotion_w=1.0, tail_s=0.5),),
+        scenario={
+            "duration_s": 30.0,
+            "devices": [{"arrivals": arrivals}],
+            "cells": {"cell": {"radio": "waves"}},
+            "policies": [{"name": "fastest", "kind": "fastest", "initial_rate_bps": 1e9}],
+        },
+    ).points[0]
+    rows = simulate(spec, "fastest", 0).tasks[3:]
+    assert {row.option.split(":")[0] for row in rows} == {chosen}
+
+
 def test_an_estimate_is_made_of_past_transfers_and_forgotten(tmp_path):
     """A device whose uplink fades away learns it; and tries again after a while."""
     rate = {"kind": "steps", "times_s": [0, 20], "values": [5e6, 1e4]}

@@ -107,16 +107,6 @@ def _going_on_j(view: View) -> float:
     return float(radio.tail_j(gone_s + view.task_gap_s) - radio.tail_j(gone_s))
 
 
-def _last_asleep(view: View) -> float:
-    """The chance that the radio sleeps again before the next task, if that comes at random.
-
-    One promotion serves all tasks until then, and this is the share of each of them. Weighed in
-    full, it would be paid by nobody: a radio that never sends never is awake.
-    """
-    gap_s = view.task_gap_s
-    return math.exp(-view.options.radio.awake_s / gap_s) if gap_s else 0.0
-
-
 class Predictive:
     """Takes the option with the least weighted sum of predicted latency and energy.
 
@@ -171,7 +161,9 @@ class Predictive:
     def choose(self, view: View) -> int:
         """The cheapest; ties go to the first."""
         outlook = _outlook(view, self._initial_rate_bps, self._forget_after_s)
-        promotions = _promotions(view, outlook) * _last_asleep(view)
+        # A promotion serves all tasks until the radio sleeps again, so each bears its share.
+        # Weighed in full, nobody would ever pay it: a radio that never sends is never awake.
+        promotions = _promotions(view, outlook) * view.long_gaps
         cost = _seconds(view, outlook, promotions)
         if self._energy_weight:
             joules = _joules(view, outlook, promotions)

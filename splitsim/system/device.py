@@ -99,6 +99,13 @@ class Device:
         self._indices = range(len(options))
         self._learn = getattr(policy, "learn", None)
 
+    @property
+    def busy_until_s(self) -> float:
+        """When what was begun is over, though its task may have given up; 0 once it is off."""
+        if self.board.battery is not None and self.board.is_off(self.clock.now):
+            return 0.0
+        return max(self.compute.free_s, self.radio.awake_s(0.0))
+
     def decide(self, record: Record) -> Option:
         """Ask the policy."""
         now_s = record.created_s

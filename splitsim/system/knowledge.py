@@ -86,7 +86,7 @@ class Knowledge:
         self._uplink = uplink
         self._computing, self._sending = Backlog(), Backlog()
         self._up, self._down = Average(math.nan), Average(math.nan)
-        self._gap = Average(math.inf)
+        self._gap, self._long_gaps = Average(math.inf), Average(1.0)
         self._created_s = math.nan
         self._active_s = -math.inf  # when the radio was last known to be active
         self._told = (NOTHING_TOLD,) * len(servers)
@@ -99,7 +99,9 @@ class Knowledge:
     def view(self, now_s: float, in_flight: int, battery_j: float) -> View:
         """What the policy is shown for a task created now."""
         if self._created_s == self._created_s:  # not NaN
-            self._gap.observe(now_s - self._created_s, 1.0, now_s)
+            gap_s = now_s - self._created_s
+            self._gap.observe(gap_s, 1.0, now_s)
+            self._long_gaps.observe(float(gap_s > self._options.radio.awake_s), 1.0, now_s)
         self._created_s = now_s
         if self._reporting:
             self._hear_reports(now_s)
@@ -116,6 +118,7 @@ class Knowledge:
             self._down.value,
             self._up.at_s,
             self._gap.value,
+            self._long_gaps.value,
             left_s if left_s > 0 else 0.0,
             battery_j,
             in_flight,

@@ -122,6 +122,11 @@ class Fifo:
             self._fold(now)
         return max(self._free[0] - now, 0.0)
 
+    @property
+    def free_s(self) -> float:
+        """When all workers are through with what was submitted."""
+        return max(self._free)
+
     def busy_until_s(self, time_s: float) -> float:
         """Time spent on jobs and background up to the present or later, all workers together.
 
