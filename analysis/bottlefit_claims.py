@@ -144,8 +144,9 @@ def verdict(own: pd.DataFrame, claim: Claim, board: str) -> str:
     beyond = ""
     if len(reaching) > BEYOND * len(nominal):
         beyond = (
-            f" A most that is exceeded nearly everywhere (least {100 * nominal.saving.min():.1f} %) "
-            "is not reproduced: the tables go beyond the paper."
+            " A most that is exceeded nearly everywhere "
+            f"(least {100 * nominal.saving.min():.1f} %) is not reproduced: the tables go beyond "
+            "the paper."
         )
     return f"{NAMES[board]}: reached ({known}) {points}, {where(reaching, nominal)}.{beyond}"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from splitsim.csvtable import reason
+from splitsim.columns import read_columns
 from splitsim.entries import Outcome, Outcomes
 from splitsim.errors import BadInput
 
@@ -47,24 +47,12 @@ def read_outcomes(
 
 
 def _read(path: Path, layers: Sequence[str]) -> tuple[dict[str, np.ndarray], str]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"{path}: cannot be read as Parquet: {reason(error)}") from error
-    missing = [name for name in COLUMNS if name not in table.column_names]
-    if missing:
-        have = ", ".join(table.column_names)
-        raise BadInput(*(f"{path}: there is no column {n}; there are {have}" for n in missing))
-    metadata: dict[bytes, bytes] = table.schema.metadata or {}
-    source = metadata.get(b"source", b"").decode(errors="replace")
-    own = json.loads(metadata.get(b"splitsim", b"{}")).get("layers", list(layers))
+    columns, noted = read_columns(path, COLUMNS)
+    own = json.loads(noted.get(b"splitsim", b"{}")).get("layers", list(layers))
     if own != list(layers):
         what = f"is of a model cut at {', '.join(own)}, its model table at {', '.join(layers)}"
         raise BadInput(f"{path}: {what}; run splitsim outcomes again")
-    return {name: table[name].to_numpy() for name in COLUMNS}, source
+    return columns, noted.get(b"source", b"").decode(errors="replace")
 
 
 def _problems(path: Path, columns: dict[str, np.ndarray], samples: int, cuts: int) -> Iterator[str]:

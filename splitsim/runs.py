@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from splitsim.csvtable import reason
+from splitsim.columns import read_columns
 from splitsim.entries import TIMES, Profile
 from splitsim.errors import BadInput
 from splitsim.luck import Factors
@@ -67,7 +67,7 @@ def _factors(runs_s: np.ndarray, table_s: list[float | None]) -> tuple[Factors, 
 
 def _times(path: Path, cuts: int) -> dict[str, np.ndarray]:
     """The columns, each of shape (runs, cuts)."""
-    columns = _read(path)
+    columns, _ = read_columns(path, COLUMNS)
     rows = len(columns["cut"])
     if not rows or rows % cuts or np.any(columns["cut"] != np.arange(rows) % cuts):
         raise BadInput(f"{path}: cut: must be 0 to {cuts - 1} for every run, in order")
@@ -77,18 +77,3 @@ def _times(path: Path, cuts: int) -> dict[str, np.ndarray]:
             what = "must be numbers, 0 or more, not"
             raise BadInput(f"{path}: {name}: {what} {columns[name][wrong][0]}")
     return {name: values.reshape(-1, cuts) for name, values in columns.items()}
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"{path}: cannot be read as Parquet: {reason(error)}") from error
-    missing = [name for name in COLUMNS if name not in table.column_names]
-    if missing:
-        have = ", ".join(table.column_names)
-        raise BadInput(*(f"{path}: there is no column {n}; there are {have}" for n in missing))
-    return {name: table[name].to_numpy() for name in COLUMNS}

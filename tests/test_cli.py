@@ -123,7 +123,9 @@ def test_whoever_has_read_enough_may_close_the_pipe():
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
 def test_our_scenarios_are_valid(splitsim, path):
     code, out, err = splitsim("validate", str(path))
-    assert (code, err) == (0, [])
+    assert code == 0
+    # Nobody metered the processors of a virtual machine.
+    assert all("'x86-" in line and "has no watts" in line for line in err)
     assert re.fullmatch(rf"{re.escape(str(path))}: valid; .* = \d+ parts\n", out)
 
 

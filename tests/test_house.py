@@ -26,6 +26,7 @@ FLOORS = {
         "component",
         "task",
         "csvtable",
+        "columns",
         "profiles",
         "entries",
         "outcomes",

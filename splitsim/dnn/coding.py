@@ -7,13 +7,13 @@ decodes it and normalises. At every other cut the device also normalises, and te
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from splitsim.dnn.preprocessing import Preprocessing
+from splitsim.dnn.preprocessing import Preprocessing, stages
 from splitsim.dnn.timing import HostClock, lasts_s
 from splitsim.dnn.wire import Wire
 from splitsim.dnn.zoo import LoadedModel
@@ -57,12 +57,7 @@ def picture(model: LoadedModel) -> Tensor | None:
 
 def image_steps(model: LoadedModel, shot: Tensor, wire: Wire) -> Steps:
     """At cut 0, where an image is sent."""
-    prepare = model.preprocess
-    if isinstance(prepare, Preprocessing):
-        cropped = replace(prepare, mean=(0.0,), std=(1.0,))
-        normalised: Callable[[Tensor], Tensor] = replace(prepare, resize=None, crop=None)
-    else:
-        cropped, normalised = Preprocessing(), prepare
+    cropped, normalised = stages(model.preprocess)
     pixels = cropped(shot)
     message = wire.encode(pixels.unsqueeze(0))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, fx
 from splitsim.dnn import packets
 from splitsim.dnn.data import Samples
 from splitsim.dnn.partition import Cut, split
-from splitsim.dnn.preprocessing import Preprocessing
+from splitsim.dnn.preprocessing import Preprocessing, stages
 from splitsim.dnn.trace import STUCK, first_line
 from splitsim.dnn.wire import Wire
 from splitsim.dnn.zoo import LoadedModel
@@ -117,20 +117,6 @@ def _split(
         return _run(network, far, torch.cat(received))
 
     return Crossing(name, wire if cut.crossing else None, head, tail)
-
-
-def stages(
-    preprocess: Callable[[Tensor], Tensor],
-) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
-    """What is done with an image before it is sent (pixels from 0 to 1), and after.
-
-    The device resizes and crops and the server normalises; where these cannot be told apart, the
-    whole image is sent.
-    """
-    if not isinstance(preprocess, Preprocessing):
-        return (lambda image: image / 255), preprocess
-    shrink = replace(preprocess, mean=(0.0,), std=(1.0,))
-    return shrink, replace(preprocess, resize=None, crop=None)
 
 
 def _inputs(

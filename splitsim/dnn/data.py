@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor
 
 from splitsim.csvtable import reason
+from splitsim.dnn.named import callable_of
 from splitsim.dnn.trace import first_line
 from splitsim.dnn.vision import torchvision
 from splitsim.errors import BadInput
@@ -163,7 +162,7 @@ def _generated(source: str, text: str) -> Dataset:
 
 
 def _own(source: str) -> Dataset:
-    found = _function(source)()
+    found = callable_of(source)()
     if not hasattr(found, "__len__") or not hasattr(found, "__getitem__"):
         what = f"gives a {type(found).__name__}, which has no length or no items by number"
         raise BadInput(f"{source}: {what}; it must give a map-style data set")
@@ -171,29 +170,6 @@ def _own(source: str) -> Dataset:
     count = classes if isinstance(classes, int | None) else len(classes)
     name = _plain(source.partition(":")[2])
     return Dataset(source, name, len(found), count, found.__getitem__)
-
-
-def _function(source: str) -> Callable[[], Any]:
-    module, _, attribute = source.partition(":")
-    try:
-        with _current_folder():
-            found = getattr(importlib.import_module(module), attribute, None)
-    except (ImportError, ValueError) as error:
-        what = f"{source}: cannot import {module!r}: {error}"
-        raise BadInput(f"{what}; data sets are {KNOWN}") from error
-    if not callable(found):
-        raise BadInput(f"{source}: {module!r} has no function {attribute!r}")
-    return found  # type: ignore[no-any-return]
-
-
-@contextmanager
-def _current_folder() -> Iterator[None]:
-    """Modules of the current folder can be imported as well."""
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(Path.cwd()))
 
 
 def _image(pixels: Any, where: str) -> Tensor:

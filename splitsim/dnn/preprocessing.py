@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -54,3 +55,17 @@ class Preprocessing:
         height, width = self.crop
         top, left = round((pixels.shape[-2] - height) / 2), round((pixels.shape[-1] - width) / 2)
         return pixels[..., top : top + height, left : left + width]
+
+
+def stages(
+    preprocess: Callable[[Tensor], Tensor],
+) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """What is done with an image before it is sent (pixels from 0 to 1), and after.
+
+    The device resizes and crops and the server normalises; where these cannot be told apart, the
+    whole image is sent.
+    """
+    if not isinstance(preprocess, Preprocessing):
+        return (lambda image: image / 255), preprocess
+    shrink = replace(preprocess, mean=(0.0,), std=(1.0,))
+    return shrink, replace(preprocess, resize=None, crop=None)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from splitsim.dnn import vision
+from splitsim.dnn.named import callable_of
 from splitsim.dnn.preprocessing import Preprocessing
 from splitsim.dnn.small import MobileNetV1, SmallCnn
 from splitsim.dnn.trace import STUCK, first_line
@@ -138,27 +137,13 @@ def _torchvision(
 
 
 def _call(name: str, arguments: dict[str, Any]) -> Any:
-    function = _function(name)
+    function = callable_of(name)
     try:
         inspect.signature(function).bind(**arguments)
     except TypeError as error:
         given = ", ".join(arguments) or "no arguments"
         raise BadInput(f"{name} cannot be called with {given}: {error}") from error
     return function(**arguments)
-
-
-def _function(name: str) -> Callable[..., Any]:
-    module, _, attribute = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        found = getattr(importlib.import_module(module), attribute, None)
-    except (ImportError, ValueError) as error:
-        raise BadInput(f"{name}: cannot import {module!r}: {error}") from error
-    finally:
-        sys.path.remove(str(Path.cwd()))
-    if not callable(found):
-        raise BadInput(f"{name}: {module!r} has no function {attribute!r}")
-    return found  # type: ignore[no-any-return]
 
 
 def _is_published(name: str, weights: str | Path | None) -> bool:

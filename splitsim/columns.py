@@ -1,0 +1,33 @@
+"""Columns of a Parquet file, read strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from splitsim.csvtable import reason
+from splitsim.errors import BadInput
+
+
+def read_columns(
+    path: Path, names: Sequence[str]
+) -> tuple[dict[str, np.ndarray], Mapping[bytes, bytes]]:
+    """Some columns of a file, and what its maker has noted in it.
+
+    Raises:
+        BadInput: it is no Parquet file, or lacks a column.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise BadInput(f"{path}: cannot be read as Parquet: {reason(error)}") from error
+    missing = [name for name in names if name not in table.column_names]
+    if missing:
+        have = ", ".join(table.column_names)
+        raise BadInput(*(f"{path}: there is no column {n}; there are {have}" for n in missing))
+    return {name: table[name].to_numpy() for name in names}, table.schema.metadata or {}
