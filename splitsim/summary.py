@@ -18,7 +18,7 @@ from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 ENERGY = ("compute_j", "tx_j", "rx_j", "tail_j")
 NEEDED = ("device", "status", "created_s", "done_s", "sent_bytes", "correct", *ENERGY)
-INTERVALS = ("latency_mean_s", "latency_p95_s", "energy_mean_j", "deadline_miss")
+INTERVALS = ("latency_mean_s", "latency_p95_s", "energy_mean_j", "deadline_miss", "goodput")
 
 LATENCIES = tuple(f"latency_{q}" for q in ("mean", *SHARES))
 COLUMNS = (

@@ -53,8 +53,9 @@ def test_the_table_is_what_the_first_command_prints(clone):
     assert "\n".join(printed).strip("\n") == blocks("text")[0].rstrip("\n")
 
 
-def test_the_commands_run(clone):
-    for line in blocks("sh")[2].splitlines():
+@pytest.mark.parametrize("block", blocks("sh")[2:])
+def test_the_commands_run(clone, block):
+    for line in block.splitlines():
         program, *arguments = shlex.split(line, comments=True)
         assert program == "splitsim"
         if arguments[0] == "run":  # shortened

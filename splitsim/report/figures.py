@@ -91,6 +91,7 @@ SWEEP_CAPTIONS = (
     "replications.",
     "Share of all tasks that were late or got no answer. Bars: 95 % interval of the mean over "
     "replications.",
+    "Share of all tasks whose answer was right and in time. Bars: likewise.",
 )
 
 
@@ -101,11 +102,12 @@ def point_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
     return [figure for figure in POINT_FIGURES if rows and figure not in energy]
 
 
-def sweep_figures() -> list[Figure]:
-    """A place for each metric of a sweep."""
+def sweep_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
+    """A place for each metric of a sweep that some row of a summary knows."""
     return [
         Figure(f"sweep-{metric.column}", metric.title, caption, by="nothing")
         for metric, caption in zip(sweep.METRICS, SWEEP_CAPTIONS, strict=True)
+        if not all(math.isnan(row[metric.column]) for row in rows)
     ]
 
 

@@ -180,7 +180,7 @@ class _Content:
 
     @property
     def sweep_figures(self) -> Sequence[Figure]:
-        return sweep_figures() if self.parameter is not None and self.rows else ()
+        return sweep_figures(self.rows) if self.parameter is not None and self.rows else ()
 
     @property
     def pivots(self) -> list[tables.Table]:

@@ -45,6 +45,7 @@ METRICS = (
     ),
     Metric("Energy per task", "energy_mean_j", "joules", "energy_mean_j_ci95"),
     Metric("Missed deadlines", "deadline_miss", "share", "deadline_miss_ci95"),
+    Metric("Goodput", "goodput", "share", "goodput_ci95"),
 )
 
 
