@@ -367,7 +367,7 @@ def test_a_browser_draws_every_figure(name, request, tmp_path):
     results = request.getfixturevalue(name)
     drawn = shown_by_chromium(write_report(results), tmp_path / "profile")
     places = re.split(r'data-key="', drawn)[1:]
-    expected = len(PLACES) + (4 if name == "swept" else 0)
+    expected = len(PLACES) + (5 if name == "swept" else 0)
     assert len(places) == expected
     for place in places:
         assert 'class="main-svg"' in place, f"{place[:20]} is not drawn"
