@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from splitsim.cli.arguments import (
+    Classes,
+    ImageFormat,
+    ModelName,
+    Network,
+    Out,
+    Shape,
+    TensorFormat,
+    Weights,
+)
 from splitsim.errors import BadInput
 
 if TYPE_CHECKING:
@@ -20,21 +30,13 @@ Option = typer.Option
 
 
 def profile(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Network of the zoo, or module:callable.")
-    ],
-    out: Annotated[Path, Option(metavar="DIR", help="Folder of tables; a scenario names it.")],
+    model: Network,
+    out: Out,
     hardware: Annotated[str, Option(metavar="ID", help="What to call this machine.")],
-    name: Annotated[
-        str | None, Option(metavar="NAME", help="What to call the model; by default MODEL.")
-    ] = None,
-    weights: Annotated[
-        str | None, Option(metavar="FILE", help="State dict, or torchvision's name of weights.")
-    ] = None,
-    classes: Annotated[int | None, Option(metavar="N", help="How many answers there are.")] = None,
-    shape: Annotated[
-        str | None, Option(metavar="CxHxW", help="Of the input; by default the network's own.")
-    ] = None,
+    name: ModelName = None,
+    weights: Weights = None,
+    classes: Classes = None,
+    shape: Shape = None,
     cuts: Annotated[
         str | None,
         Option(
@@ -43,10 +45,8 @@ def profile(
             "table in DIR, or natural.",
         ),
     ] = None,
-    wire: Annotated[str, Option(metavar="FORMAT", help="Of tensors.")] = "uint8+zstd",
-    image: Annotated[
-        str, Option(metavar="FORMAT", help="Of the image at cut 0; none sends a tensor.")
-    ] = "jpeg90",
+    wire: TensorFormat = "uint8+zstd",
+    image: ImageFormat = "jpeg90",
     device: Annotated[str, Option(metavar="cpu|cuda", help="Where to compute.")] = "cpu",
     threads: Annotated[int, Option(metavar="N", help="Of the processor.")] = 1,
     batch: Annotated[

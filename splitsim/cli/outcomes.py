@@ -10,6 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from splitsim.cli.arguments import (
+    Classes,
+    ImageFormat,
+    ModelName,
+    Network,
+    Out,
+    Shape,
+    TensorFormat,
+    Weights,
+)
 from splitsim.errors import BadInput
 
 if TYPE_CHECKING:
@@ -23,9 +33,7 @@ Option = typer.Option
 
 
 def outcomes(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Network of the zoo, or module:callable.")
-    ],
+    model: Network,
     dataset: Annotated[
         str,
         Option(
@@ -34,17 +42,11 @@ def outcomes(
             "imagenet:FOLDER, or module:callable.",
         ),
     ],
-    out: Annotated[Path, Option(metavar="DIR", help="Folder of tables; a scenario names it.")],
-    name: Annotated[
-        str | None, Option(metavar="NAME", help="What to call the model; by default MODEL.")
-    ] = None,
-    weights: Annotated[
-        str | None, Option(metavar="FILE", help="State dict, or torchvision's name of weights.")
-    ] = None,
-    classes: Annotated[int | None, Option(metavar="N", help="How many answers there are.")] = None,
-    shape: Annotated[
-        str | None, Option(metavar="CxHxW", help="Of the input; by default the network's own.")
-    ] = None,
+    out: Out,
+    name: ModelName = None,
+    weights: Weights = None,
+    classes: Classes = None,
+    shape: Shape = None,
     cuts: Annotated[
         str | None,
         Option(
@@ -53,10 +55,8 @@ def outcomes(
             "or natural. Input and output are always among them.",
         ),
     ] = None,
-    wire: Annotated[str, Option(metavar="FORMAT", help="Of tensors.")] = "uint8+zstd",
-    image: Annotated[
-        str, Option(metavar="FORMAT", help="Of the image at cut 0; none sends a tensor.")
-    ] = "jpeg90",
+    wire: TensorFormat = "uint8+zstd",
+    image: ImageFormat = "jpeg90",
     loss: Annotated[
         str | None, Option(metavar="SHARE,SHARE", help="Also with so many packets lost.")
     ] = None,
