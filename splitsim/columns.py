@@ -30,4 +30,8 @@ def read_columns(
     if missing:
         have = ", ".join(table.column_names)
         raise BadInput(*(f"{path}: there is no column {n}; there are {have}" for n in missing))
-    return {name: table[name].to_numpy() for name in names}, table.schema.metadata or {}
+    columns = {name: table[name].to_numpy() for name in names}
+    texts = [name for name, values in columns.items() if values.dtype.kind not in "biuf"]
+    if texts:
+        raise BadInput(*(f"{path}: {name}: must be a column of numbers" for name in texts))
+    return columns, table.schema.metadata or {}

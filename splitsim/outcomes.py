@@ -48,7 +48,10 @@ def read_outcomes(
 
 def _read(path: Path, layers: Sequence[str]) -> tuple[dict[str, np.ndarray], str]:
     columns, noted = read_columns(path, COLUMNS)
-    own = json.loads(noted.get(b"splitsim", b"{}")).get("layers", list(layers))
+    try:
+        own = json.loads(noted.get(b"splitsim", b"{}")).get("layers", list(layers))
+    except (ValueError, AttributeError) as error:
+        raise BadInput(f"{path}: what its maker noted in it cannot be read") from error
     if own != list(layers):
         what = f"is of a model cut at {', '.join(own)}, its model table at {', '.join(layers)}"
         raise BadInput(f"{path}: {what}; run splitsim outcomes again")
@@ -57,7 +60,7 @@ def _read(path: Path, layers: Sequence[str]) -> tuple[dict[str, np.ndarray], str
 
 def _problems(path: Path, columns: dict[str, np.ndarray], samples: int, cuts: int) -> Iterator[str]:
     rows = len(columns["sample"])
-    if not rows:
+    if not rows or samples < 1:
         yield f"{path}: is empty"
         return
     if rows % samples or np.any(columns["sample"] != np.arange(rows) % samples):
@@ -76,3 +79,8 @@ def _out_of_range(path: Path, columns: dict[str, Any], cuts: int) -> Iterator[st
         if wrong.any():
             first = columns[name][wrong][0]
             yield f"{path}: {name}: must be from {low} to {high:g}, not {first}"
+    if not np.isin(columns["correct"], (0, 1)).all():
+        yield f"{path}: correct: must be 0 or 1"
+    groups = np.stack([columns["loss"], columns["cut"]])[:, :: columns["sample"].max() + 1]
+    if len(np.unique(groups, axis=1).T) < groups.shape[1]:
+        yield f"{path}: has a loss and cut twice"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,6 +97,9 @@ def _check(out: Path, names: dict[str, str], threads: int, batch: int, runs: int
     for option, number in (("--threads", threads), ("--batch", batch), ("--runs", runs)):
         if number < 1:
             problems.append(f"{option}: must be a whole number, 1 or more, not {number}")
+    most = os.cpu_count() or 1
+    if threads > most:
+        problems.append(f"--threads: this machine has {most}, not {threads}")
     if out.exists() and not out.is_dir():
         problems.append(f"--out: {out} is not a folder")
     elif not out.absolute().parent.is_dir():

@@ -90,7 +90,7 @@ def outcomes(
         threads=threads,
     )
     with ShareBar(f"{model} over {dataset}") as bar:
-        path = outcomes(plan, out, name or model, kept=cache, progress=bar.show)
+        path = outcomes(plan, out, name or model.rpartition(":")[2], kept=cache, progress=bar.show)
     _print(_summary(path))
     print(path)
 
@@ -98,6 +98,7 @@ def outcomes(
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="RESULTS", help="Results folder.")],
     tasks: Annotated[int, Option(metavar="N", help="How many, drawn at random.")] = 20,
+    seed: Annotated[int, Option(metavar="N", help="Of the draw; another one draws others.")] = 0,
     weights: Annotated[
         Path | None, Option(metavar="FILE", help="State dict, if it is not where it was.")
     ] = None,
@@ -112,7 +113,9 @@ def verify(
     from splitsim.dnn.verify import verify
 
     with ShareBar("verifying") as bar:
-        checks = verify(folder, tasks, weights=weights, source=dataset, progress=bar.show)
+        checks = verify(
+            folder, tasks, seed=seed, weights=weights, source=dataset, progress=bar.show
+        )
     _print(_verdicts(checks))
     agree = sum(check.agrees for check in checks)
     print(f"{agree} of {len(checks)} tasks agree with the real network")

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -70,8 +71,19 @@ def weights_sha256(module: nn.Module) -> str:
 def network_sha256(network: LoadedModel, traced: fx.GraphModule, image: Tensor) -> str:
     """Of a network: its weights, its layers and operations, and what it makes of an image."""
     prepared = _sha256({"": network.preprocess(image)})
-    weights = weights_sha256(network.module)
-    return key(weights, repr(network.module), str(traced.graph), prepared)
+    weights = weights_sha256(network.module), _sha256(_constants(network.module, traced))
+    return key(*weights, repr(network.module), str(traced.graph), prepared)
+
+
+def _constants(module: nn.Module, traced: fx.GraphModule) -> dict[str, Tensor]:
+    """Numbers of a network that are not saved with its weights."""
+    found = dict(module.named_buffers())
+    for node in traced.graph.nodes:
+        if node.op == "get_attr":
+            value = attrgetter(str(node.target))(traced)
+            if isinstance(value, Tensor):
+                found[str(node.target)] = value
+    return found
 
 
 def samples_sha256(samples: Samples) -> str:

@@ -110,13 +110,21 @@ def _split(
     near, far = split(traced, cut, network.example())
 
     def head(images: Sequence[Tensor]) -> list[Tensor]:
-        made = _run(network, near, _inputs(network, network.preprocess, images))
+        made = _run(network, near, inputs(network, images))
+        if len(made) != len(images):
+            what = f"at cut {cut.name!r} {len(images)} samples make {len(made)} rows"
+            raise BadInput(f"{network.name}: {what}: samples cannot be sent one by one there")
         return [made[n : n + 1] for n in range(len(made))]
 
     def tail(received: list[Tensor]) -> Tensor:
         return _run(network, far, torch.cat(received))
 
     return Crossing(name, wire if cut.crossing else None, head, tail)
+
+
+def inputs(network: LoadedModel, images: Sequence[Tensor]) -> Tensor:
+    """Images, pre-processed, as a batch."""
+    return _inputs(network, network.preprocess, images)
 
 
 def _inputs(

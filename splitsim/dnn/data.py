@@ -70,10 +70,12 @@ class Dataset:
         where = f"{self.source}: sample {number}"
         try:
             pixels, label = self.read(number)
-        except (OSError, TypeError, ValueError) as error:
-            what = f"cannot be read as pixels and a label: {first_line(error)}"
-            raise BadInput(f"{where}: {what}") from error
-        return _image(pixels, where), _label(label, self.classes, where)
+            return _image(pixels, where), _label(label, self.classes, where)
+        except BadInput:
+            raise
+        except Exception as error:
+            what = f"cannot be read as pixels and a label: {type(error).__name__}"
+            raise BadInput(f"{where}: {what}: {first_line(error)}") from error
 
 
 def dataset(source: str, limit: int | None = None) -> Dataset:
@@ -162,7 +164,12 @@ def _generated(source: str, text: str) -> Dataset:
 
 
 def _own(source: str) -> Dataset:
-    found = callable_of(source)()
+    function = callable_of(source)
+    try:
+        found = function()
+    except Exception as error:
+        what = f"{type(error).__name__}: {first_line(error)}"
+        raise BadInput(f"{source}: gives no data set: {what}") from error
     if not hasattr(found, "__len__") or not hasattr(found, "__getitem__"):
         what = f"gives a {type(found).__name__}, which has no length or no items by number"
         raise BadInput(f"{source}: {what}; it must give a map-style data set")
@@ -189,6 +196,8 @@ def _image(pixels: Any, where: str) -> Tensor:
 
 def _label(label: Any, classes: int | None, where: str) -> int:
     number = int(label)
+    if number != label:
+        raise BadInput(f"{where}: its label must be a whole number, not {label!r}")
     if number < 0 or (classes is not None and number >= classes):
         limit = "0 or more" if classes is None else f"from 0 to {classes - 1}"
         raise BadInput(f"{where}: its label must be {limit}, not {number}")

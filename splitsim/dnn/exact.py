@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from splitsim.dnn.partition import Cut, split
+from splitsim.dnn.timing import tensors_at
 from splitsim.dnn.trace import Example, inputs_of, trace
 
 
@@ -48,3 +49,36 @@ def _equal(one: object, other: object) -> bool:
     if isinstance(one, Tensor) and isinstance(other, Tensor):
         return one.dtype == other.dtype and torch.equal(one, other)
     return one == other
+
+
+def mixed(traced: fx.GraphModule, cuts: Sequence[Cut], batch: Tensor) -> str | None:
+    """Why a network cannot be run in batches, sample for sample; None if it can.
+
+    Args:
+        traced: its graph.
+        cuts: where it is cut.
+        batch: inputs of two samples.
+    """
+    with torch.inference_mode():
+        both, again, first = (tensors_at(traced, cuts, x) for x in (batch, batch, batch[:1]))
+        answers = [traced(x) for x in (batch, batch, batch[:1])]
+    for cut, *tensors in zip(
+        [*cuts[:-1], None],
+        [*both, answers[0]],
+        [*again, answers[1]],
+        [*first, answers[2]],
+        strict=True,
+    ):
+        where = f"at cut {cut.name!r}" if cut is not None else "in its answers"
+        two, same_two, one = (_leaves(tensor) for tensor in tensors)
+        for at, whole in two.items():
+            ours, theirs, alone = whole, same_two[at], one[at]
+            if not _equal(ours, theirs):
+                return f"gives other numbers for the same input {where}: it draws at random"
+            if not isinstance(ours, Tensor) or not isinstance(alone, Tensor):
+                continue
+            if ours.shape[:1] != (2,) or ours[:1].shape != alone.shape:
+                return f"has no row per sample {where}"
+            if not torch.allclose(ours[:1], alone, rtol=1e-2, atol=1e-3 * float(ours.abs().max())):
+                return f"makes something else of a sample beside another {where}"
+    return None

@@ -106,13 +106,13 @@ class Run:
             found[model] = OutcomesTable(path, tables[0], about)
         return found
 
-    def draw(self, count: int) -> list[Task]:
+    def draw(self, count: int, seed: int) -> list[Task]:
         """Tasks that were done as they were begun, at random; all of them if they are few."""
         best: list[tuple[float, PartName, dict[str, Any]]] = []
         for part in parts_in(self._results.folder):
             rows = part.read(self._results.folder, "tasks", COLUMNS)
             able = np.flatnonzero((rows["status"] == DONE) & np.isnan(rows["fallback_start_s"]))
-            order = stream(0, "verify", str(part)).random(len(able))
+            order = stream(seed, "verify", str(part)).random(len(able))
             best += [
                 (order[n], part, {key: rows[key][able[n]] for key in rows})
                 for n in np.argsort(order)[:count]
@@ -124,7 +124,11 @@ class Run:
 
     def _task(self, part: PartName, row: Mapping[str, Any]) -> Task:
         group = str(row["device"]).rpartition("-")[0]
-        model, cut = self._options[part.point, group, str(row["option"])]
+        known = self._options.get((part.point, group, str(row["option"])))
+        if known is None:
+            what = f"part {part}: option {row['option']!r} is none of the run's"
+            raise BadInput(f"{self._results.folder}: {what}")
+        model, cut = known
         if model not in self.tables:
             raise BadInput(f"{self._results.folder}: model {model!r} has no outcomes table")
         return Task(row, part, model, cut, self._loss(part.point, group))

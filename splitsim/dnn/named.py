@@ -22,8 +22,10 @@ def callable_of(name: str) -> Callable[..., Any]:
     try:
         with current_folder():
             found = getattr(importlib.import_module(module), attribute, None)
-    except (ImportError, ValueError) as error:
-        raise BadInput(f"{name}: cannot import {module!r}: {error}") from error
+    except Exception as error:
+        kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
+        what = " ".join(f"{kind}{error}".split())
+        raise BadInput(f"{name}: cannot import {module!r}: {what}") from error
     if not callable(found):
         raise BadInput(f"{name}: {module!r} has no function {attribute!r}")
     return found  # type: ignore[no-any-return]

@@ -15,8 +15,9 @@ from torch import fx
 from splitsim.csvtable import Table
 from splitsim.dnn import cache
 from splitsim.dnn.choice import choose
-from splitsim.dnn.crossing import Crossing, crossing
+from splitsim.dnn.crossing import Crossing, crossing, inputs
 from splitsim.dnn.data import Dataset, Samples, dataset
+from splitsim.dnn.exact import mixed
 from splitsim.dnn.partition import Cut, cuts
 from splitsim.dnn.trace import trace
 from splitsim.dnn.wire import Wire
@@ -123,7 +124,18 @@ class Study:
         known = None if table is None else _of_table(every, table)
         wanted = choose(every, plan.cuts or "natural") if plan.cuts or known is None else known
         chosen = wanted if known is None else _within(wanted, known, table)
-        return cls(plan, network, traced, data, known or wanted, chosen)
+        study = cls(plan, network, traced, data, known or wanted, chosen)
+        study._check_samples()
+        return study
+
+    def _check_samples(self) -> None:
+        """A batch must be what its samples are one by one."""
+        images = self.data.take(0, 2).images
+        if len(images) < 2 or self.plan.batch < 2:
+            return
+        why = mixed(self.traced, self.chosen, inputs(self.network, images))
+        if why:
+            raise BadInput(f"{self.network.name}: {why}; outcomes per sample need --batch 1")
 
     @cached_property
     def crossings(self) -> dict[int, Crossing]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from splitsim.dnn.finished import Run, Task
 from splitsim.dnn.study import Study
+from splitsim.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def verify(
     folder: Path,
     tasks: int = 20,
     *,
+    seed: int = 0,
     weights: Path | None = None,
     source: str | None = None,
     progress: Callable[[float], object] = lambda _share: None,
@@ -46,6 +48,7 @@ def verify(
     Args:
         folder: of results.
         tasks: how many.
+        seed: of the draw; another one draws others.
         weights: a state-dict file, if it is not where it was.
         source: of the data set, if it is not where it was.
         progress: is told which share is done.
@@ -54,11 +57,16 @@ def verify(
         BadInput: the run has no outcomes table, or what it rests on is no longer there.
     """
     run = Run(folder)
-    drawn = sorted(run.draw(tasks), key=lambda task: task.model)
+    drawn = sorted(run.draw(tasks, seed), key=lambda task: task.model)
     checks: list[Check] = []
     for model, group in groupby(drawn, key=lambda task: task.model):
         study = run.tables[model].study(weights, source)
-        for check in _checks(study, list(group)):
+        own = list(group)
+        wrong = [t for t in own if not 0 <= t.row["sample"] < study.data.samples]
+        if wrong:
+            what = f"sample {wrong[0].row['sample']} is none of {study.data.source}"
+            raise BadInput(f"{folder}: part {wrong[0].part}: {what}")
+        for check in _checks(study, own):
             checks.append(check)
             progress(len(checks) / len(drawn))
     return checks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +20,8 @@ def check_weights(model: nn.Module) -> None:
     Raises:
         BadInput: some are NaN; names them.
     """
-    bad = [name for name, tensor in model.state_dict().items() if _has_nan(tensor)]
+    tensors = model.state_dict() | dict(model.named_buffers())  # those that are not saved, too
+    bad = [name for name, tensor in tensors.items() if _has_nan(tensor)]
     if bad:
         name = type(model).__name__
         raise BadInput(f"{name} has NaN in its weights: {_some(bad)}; train or load it anew")
@@ -47,27 +48,36 @@ def put_weights(model: nn.Module, state: Mapping[str, Tensor], source: str) -> N
         for key in own.keys() & state.keys()
         if state[key].shape != own[key].shape
     ]
+    complex_ones = [k for k in own.keys() & state.keys() if _complex(state[k]) != _complex(own[k])]
     wrong = {
         f"lacks what {name} has": sorted(own.keys() - state.keys()),
         f"has what {name} lacks": sorted(state.keys() - own.keys()),
         f"has other shapes than {name}": sorted(shapes),
+        "has complex numbers on one side only": sorted(complex_ones),
         "holds NaN": sorted(key for key, tensor in state.items() if _has_nan(tensor)),
     }
     problems = [f"{source}: {what}: {_some(names)}" for what, names in wrong.items() if names]
     if problems:
         raise BadInput(*problems)
-    model.load_state_dict(state)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise BadInput(f"{source}: cannot be put into {name}: {_line(error)}") from error
 
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of formats that are refused anyway
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise BadInput(f"{path}: there is no such file of weights") from error
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:
         raise BadInput(f"{path}: {NOT_ONE}") from error
-    tensors = isinstance(state, Mapping) and all(isinstance(v, Tensor) for v in state.values())
-    if not tensors:
+    plain = isinstance(state, Mapping) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    )
+    if not plain:
         raise BadInput(f"{path}: {NOT_ONE}")
     return dict(state)
 
@@ -81,6 +91,14 @@ NOT_ONE = (
 def _has_nan(tensor: object) -> bool:
     numbers = isinstance(tensor, Tensor) and not tensor.is_meta and tensor.is_floating_point()
     return isinstance(tensor, Tensor) and numbers and bool(tensor.isnan().any())
+
+
+def _complex(tensor: Tensor) -> bool:
+    return tensor.dtype.is_complex
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _some(names: list[str]) -> str:

@@ -89,6 +89,8 @@ def load(
         BadInput: there is no such network, its weights are missing, unreadable or of another
             network, or it does not take inputs of this shape or give so many answers.
     """
+    if classes is not None and classes < 1:
+        raise BadInput(f"--classes: must be a whole number, 1 or more, not {classes}")
     published = str(weights) if _is_published(name, weights) else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -143,7 +145,11 @@ def _call(name: str, arguments: dict[str, Any]) -> Any:
     except TypeError as error:
         given = ", ".join(arguments) or "no arguments"
         raise BadInput(f"{name} cannot be called with {given}: {error}") from error
-    return function(**arguments)
+    try:
+        return function(**arguments)
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise BadInput(f"{name}: makes no network: {what}") from error
 
 
 def _is_published(name: str, weights: str | Path | None) -> bool:
