@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import sys
 import tomllib
 from pathlib import Path
@@ -174,12 +175,17 @@ def test_marks_change_no_tensor():
             assert torch.equal(head(model.example()), tensors[0])
 
 
-def test_times_of_a_batch_are_per_sample():
-    plan = Plan(WIRE, None, batch=4, runs=3, batches=(4,))
-    found = profile(zoo.load("small_cnn"), plan)
-    per_sample_s = np.median(found.batches_s[4]) / 4
-    assert found.marked_s == pytest.approx(per_sample_s, rel=0.9)
-    assert found.wire_bytes[0] > 0
+def test_times_of_a_batch_are_per_sample(monkeypatch):
+    """By a clock that goes on by a second whenever it is looked at."""
+    seconds = itertools.count()
+    monkeypatch.setattr("splitsim.dnn.timing.time.perf_counter", lambda: float(next(seconds)))
+    one, four = (
+        profile(zoo.load("small_cnn"), Plan(WIRE, None, batch=batch, runs=3, batches=(4,)))
+        for batch in (1, 4)
+    )
+    assert one.marked_s == pytest.approx(4 * four.marked_s)
+    assert four.batches_s[4] == pytest.approx(one.batches_s[4])  # of whole batches
+    assert four.wire_bytes[0] > 0
 
 
 def test_threads_are_as_before(measured):

@@ -55,18 +55,6 @@ def model_files(
     return {f"models/{name}.csv": table, f"models/{name}.toml": as_toml(card)}
 
 
-def write_model(
-    folder: Path,
-    name: str,
-    cuts: Sequence[Cut],
-    wire_bytes: Sequence[float],
-    card: Mapping[str, object],
-    memory: Sequence[Memory],
-) -> None:
-    """Write a model's table and card; see ``model_files``."""
-    write(folder, model_files(name, cuts, wire_bytes, card, memory))
-
-
 def write(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files, each whole; names appear only after the text of all is on the disk.
 

@@ -1,6 +1,6 @@
 """torchvision's networks: importable beside a torch it was not built for, weights never fetched.
 
-Nothing is downloaded but by ``fetch``; weights that are on this machine are read as numbers only.
+Nothing is downloaded; weights that are on this machine are read as numbers only.
 """
 
 from __future__ import annotations
@@ -82,19 +82,6 @@ def published_state(name: str, weights: str) -> dict[str, Tensor]:
         )
     state = torch.load(home, map_location="cpu", weights_only=True)
     return renamed(state)
-
-
-def fetch(name: str, weights: str) -> None:
-    """Downloads published weights to where ``published_state`` finds them.
-
-    Raises:
-        BadInput: there is no way to where they lie.
-    """
-    entry = published(name)[weights]
-    try:
-        entry.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (OSError, RuntimeError) as error:
-        raise BadInput(f"{name}: cannot fetch {entry.url}: {error}") from error
 
 
 def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:

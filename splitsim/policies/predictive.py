@@ -58,8 +58,14 @@ def _seconds(view: View, outlook: np.ndarray, promotions: np.ndarray | float) ->
     return seconds
 
 
-def _promotions(view: View, outlook: np.ndarray) -> np.ndarray | float:
-    """How often the radio must wake up for each option: before it sends, and for the answer."""
+def _promotions(view: View, outlook: np.ndarray, borne: float = 1.0) -> np.ndarray | float:
+    """How often the radio must wake up for each option: before it sends, and for the answer.
+
+    Args:
+        view: what is known.
+        outlook: what is expected.
+        borne: the share that this task bears of the first one, which serves later ones as well.
+    """
     options, radio = view.options, view.options.radio
     if not radio.promotion_s:
         return 0.0
@@ -69,7 +75,7 @@ def _promotions(view: View, outlook: np.ndarray) -> np.ndarray | float:
         return 0.0  # as most often: it is awake whatever is chosen
     sending = (view.compute_backlog_s + options.head_s > awake_s) | (awake_s == 0)
     answered = _until_answer_s(options, outlook) > radio.awake_s
-    promotions: np.ndarray = options.sends * (sending.astype(float) + answered)
+    promotions: np.ndarray = options.sends * (borne * sending + answered)
     return promotions
 
 
@@ -163,7 +169,7 @@ class Predictive:
         outlook = _outlook(view, self._initial_rate_bps, self._forget_after_s)
         # A promotion serves all tasks until the radio sleeps again, so each bears its share.
         # Weighed in full, nobody would ever pay it: a radio that never sends is never awake.
-        promotions = _promotions(view, outlook) * view.long_gaps
+        promotions = _promotions(view, outlook, view.long_gaps)
         cost = _seconds(view, outlook, promotions)
         if self._energy_weight:
             joules = _joules(view, outlook, promotions)
