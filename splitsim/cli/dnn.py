@@ -66,9 +66,9 @@ def profile(
     name = model.rpartition(":")[2] if name is None else name
     _check(out, {"--name": name, "--hardware": hardware}, threads, batch, runs)
     sizes = _numbers("--batches", batches)
+    from splitsim.dnn.networks import load
     from splitsim.dnn.profile import Plan
     from splitsim.dnn.wire import Wire
-    from splitsim.dnn.zoo import load
 
     table = out / "models" / f"{name}.csv"
     plan = Plan(

@@ -1,4 +1,4 @@
-"""Networks of our own: a CNN for small images, and MobileNetV1."""
+"""Networks of our own: a CNN and a ResNet for small images, and MobileNetV1."""
 
 from __future__ import annotations
 
@@ -37,6 +37,59 @@ class SmallCnn(nn.Module):
         x = self.pool(self.block2(self.block1(x)))
         x = self.avgpool(self.block3(x))
         return self.fc(x.flatten(1))  # type: ignore[no-any-return]
+
+
+class SmallResnet(nn.Module):
+    """A ResNet for small images: four stages of one basic block (He et al., arXiv 1512.03385).
+
+    Its stages are called as those of the large ones are, so that what is put into them, and how
+    it is trained, can be tried in seconds.
+
+    Args:
+        shape: of its input, channels x height x width; images are resized to it.
+        classes: how many answers there are.
+    """
+
+    shape: tuple[int, ...] = (1, 16, 16)
+    classes = 10
+    preprocessing = Preprocessing(resize=16, crop=(16, 16))
+    STAGES = ((16, 1), (32, 2), (64, 2), (128, 2))  # channels and stride of each
+
+    def __init__(self, shape: tuple[int, ...] = shape, classes: int = classes) -> None:
+        super().__init__()
+        self.conv1 = _conv_block(shape[0], 16)
+        width = 16
+        for number, (channels, stride) in enumerate(self.STAGES, start=1):
+            self.add_module(f"layer{number}", _BasicBlock(width, channels, stride))
+            width = channels
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(width, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores, samples x classes, for a batch of inputs."""
+        x = self.layer2(self.layer1(self.conv1(x)))
+        x = self.avgpool(self.layer4(self.layer3(x)))
+        return self.fc(x.flatten(1))  # type: ignore[no-any-return]
+
+
+class _BasicBlock(nn.Module):
+    """Two convolutions and a way around them."""
+
+    def __init__(self, width: int, channels: int, stride: int) -> None:
+        super().__init__()
+        first, norm = _conv_block(width, channels, stride=stride), nn.BatchNorm2d(channels)
+        conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.body = nn.Sequential(*first, conv, norm)
+        self.around = nn.Identity() if stride == 1 else _shortcut(width, channels, stride)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(self.body(x) + self.around(x))  # type: ignore[no-any-return]
+
+
+def _shortcut(width: int, channels: int, stride: int) -> nn.Sequential:
+    conv = nn.Conv2d(width, channels, 1, stride, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(channels))
 
 
 class MobileNetV1(nn.Module):

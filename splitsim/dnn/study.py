@@ -18,10 +18,11 @@ from splitsim.dnn.choice import choose
 from splitsim.dnn.crossing import Crossing, crossing, inputs
 from splitsim.dnn.data import Dataset, Samples, dataset
 from splitsim.dnn.exact import mixed
+from splitsim.dnn.networks import load
 from splitsim.dnn.partition import Cut, cuts
 from splitsim.dnn.trace import trace
 from splitsim.dnn.wire import Wire
-from splitsim.dnn.zoo import LoadedModel, load
+from splitsim.dnn.zoo import LoadedModel
 from splitsim.errors import BadInput
 
 
@@ -30,7 +31,7 @@ class Plan:
     """What to run; all that verifying has to know, kept in the table.
 
     Attributes:
-        network: as ``splitsim.dnn.zoo.load`` names it.
+        network: as ``splitsim.dnn.networks.load`` names it.
         dataset: as ``splitsim.dnn.data.dataset`` names it.
         weights: a state-dict file, or a name that torchvision knows.
         classes: how many answers there are, if not the network's usual number.

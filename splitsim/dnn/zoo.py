@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from splitsim.dnn import vision
 from splitsim.dnn.named import callable_of
 from splitsim.dnn.preprocessing import Preprocessing
-from splitsim.dnn.small import MobileNetV1, SmallCnn
+from splitsim.dnn.small import MobileNetV1, SmallCnn, SmallResnet
 from splitsim.dnn.trace import STUCK, first_line
 from splitsim.dnn.weights import load_weights, put_weights
 from splitsim.errors import BadInput
 
-OWN: dict[str, type[SmallCnn] | type[MobileNetV1]] = {
+OWN: dict[str, type[SmallCnn] | type[SmallResnet] | type[MobileNetV1]] = {
     "small_cnn": SmallCnn,
+    "small_resnet": SmallResnet,
     "mobilenet_v1": MobileNetV1,
 }
 NOT_READ = {  # files of whole networks, and what can be done instead
@@ -41,6 +42,10 @@ class LoadedModel:
         shape: of one input, without the batch dimension.
         preprocess: makes an input from an image (C x H x W, uint8).
         classes: how many answers it chooses from; None if it does not give a score per class.
+        exits: branches by the names of the cuts at which they leave; each takes the tensor that
+            crosses there and gives scores. They are modules of ``module`` that its graph does
+            not call.
+        wire: the format of what crosses its bottleneck; None if it has none.
     """
 
     name: str
@@ -48,6 +53,8 @@ class LoadedModel:
     shape: tuple[int, ...]
     preprocess: Callable[[Tensor], Tensor]
     classes: int | None
+    exits: Mapping[str, nn.Module] = field(default_factory=dict)
+    wire: str | None = None
 
     def example(self) -> Tensor:
         """One input with its batch dimension: numbers from a normal distribution, always the same.
@@ -57,6 +64,14 @@ class LoadedModel:
         chance = torch.Generator().manual_seed(0)
         numbers = torch.randn(1, *self.shape, generator=chance, device="cpu")
         return numbers.to(next(self.module.parameters(), numbers).device)
+
+    def called(self, name: str) -> Self:
+        """The same by another name."""
+        return replace(self, name=name)
+
+    def with_module(self, module: nn.Module, *, wire: str | None = None) -> Self:
+        """Another network for the same inputs and answers."""
+        return replace(self, module=module, wire=wire)
 
 
 class _Source(NamedTuple):
@@ -77,7 +92,7 @@ def load(
     """A network by name; under ``torch.device("meta")`` it costs nothing and can be counted.
 
     Args:
-        name: ``small_cnn``, ``mobilenet_v1``, a network of torchvision that classifies images, or
+        name: ``small_cnn``, ``small_resnet``, ``mobilenet_v1``, a network of torchvision that classifies images, or
             ``module:callable``: a function, looked for in the current folder as well, that gives
             a module or a LoadedModel. It is called with ``classes=`` if these are given.
         weights: a state-dict file, or a name that torchvision knows, such as ``IMAGENET1K_V1``,

@@ -1,0 +1,104 @@
+"""What every bottleneck is: an encoder and a decoder put into a network at its cuts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from torch import nn
+
+from splitsim.component import Component
+from splitsim.dnn.graft import graft
+from splitsim.dnn.partition import Cut, cuts, find
+from splitsim.dnn.trace import trace
+from splitsim.dnn.zoo import LoadedModel
+from splitsim.errors import BadInput
+
+Shape = tuple[int, ...]
+
+
+class Bottleneck(NamedTuple):
+    """The two modules that stand in a network for the layers they replace."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+
+
+class BottleneckSpec(Component):
+    """A method of making a network narrow, as a network file names it.
+
+    ``after`` is the cut whose tensor the encoder takes and ``join`` the one whose tensor the
+    decoder makes up; each method has its own where they are left out.
+    """
+
+    after: str | None = None
+    join: str | None = None
+
+    # Cuts by which a method finds its place in networks it was published for, the first there is.
+    JOINS: ClassVar[Sequence[str]] = ("layer2", "transition2")
+
+    @property
+    @abstractmethod
+    def wire(self) -> str:
+        """The wire format of what crosses at the cut ``bottleneck``."""
+
+    @abstractmethod
+    def make(self, before: Shape, joined: Shape) -> Bottleneck:
+        """Encoder and decoder.
+
+        Args:
+            before: of the tensor at ``after``, without the batch dimension.
+            joined: of the tensor at ``join``, likewise.
+
+        Raises:
+            BadInput: there is none for such shapes.
+        """
+
+    def prepare(self, network: LoadedModel) -> LoadedModel:
+        """What is done to the whole network before; nothing, unless a method says otherwise."""
+        return network
+
+    def places(self, every: Sequence[Cut]) -> tuple[Cut, Cut]:
+        """The cuts ``after`` and ``join``.
+
+        Args:
+            every: the cuts of the network.
+
+        Raises:
+            BadInput: a name is unknown, or left out where the method has none of its own.
+        """
+        join = self._join(every)
+        return (join if self.after is None else find(every, self.after)), join
+
+    def _join(self, every: Sequence[Cut]) -> Cut:
+        if self.join is not None:
+            return find(every, self.join)
+        known = {label for cut in every for label in (cut.name, *cut.also)}
+        usual = [name for name in self.JOINS if name in known]
+        if not usual:
+            have = ", ".join(cut.name for cut in every)
+            raise BadInput(f"join: is missing; name the cut that the decoder makes up, of {have}")
+        return find(every, usual[0])
+
+
+def inject(network: LoadedModel, spec: BottleneckSpec) -> LoadedModel:
+    """A network with a bottleneck in it; its new layers have random weights.
+
+    Raises:
+        BadInput: the method has no place in this network.
+    """
+    prepared = spec.prepare(network)
+    example = prepared.example()
+    traced = trace(prepared.module, example)
+    after, join = spec.places(cuts(traced, example))
+    made = spec.make(after.shapes[0][1:], join.shapes[0][1:])
+    module = graft(
+        traced,
+        example,
+        after=after.name,
+        join=join.name,
+        encoder=made.encoder,
+        decoder=made.decoder,
+    )
+    return prepared.with_module(module.eval(), wire=spec.wire)

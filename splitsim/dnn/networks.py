@@ -1,0 +1,101 @@
+"""Networks by name or by file: of the zoo, or with a bottleneck and exits put into one of it.
+
+A network file says what is made of which network:
+
+    base: {network: small_resnet, weights: digits-resnet.pt}
+    bottleneck: {kind: bottlefit, channels: 4}
+    exits: {at: [layer1]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from torch import random
+
+from splitsim.component import Component, Count
+from splitsim.dnn import zoo
+from splitsim.dnn.bottlenecks.base import inject
+from splitsim.dnn.bottlenecks.reduction import Reduction
+from splitsim.dnn.weights import load_weights
+from splitsim.dnn.zoo import LoadedModel
+from splitsim.errors import BadInput
+from splitsim.scenario.strict import read_as
+
+SUFFIXES = (".yaml", ".yml")
+
+AnyBottleneck = Annotated[Reduction, Field(discriminator="kind")]
+
+
+class Base(Component):
+    """A network of the zoo; ``weights`` is a file, relative to the one that names it."""
+
+    network: str
+    weights: str | None = None
+    classes: Count | None = None
+    shape: Annotated[Sequence[Count], Field(min_length=1)] | None = None
+
+
+class NetworkSpec(Component):
+    """What a network is made of."""
+
+    base: Base
+    bottleneck: AnyBottleneck | None = None
+
+    def build(self, folder: Path) -> LoadedModel:
+        """The network, in eval mode; what is new in it has random weights, always the same.
+
+        Args:
+            folder: to which its files are relative.
+
+        Raises:
+            BadInput: something of it is not there, or does not fit.
+        """
+        base = self.base
+        weights = None if base.weights is None else _beside(folder, base.weights)
+        shape = None if base.shape is None else tuple(base.shape)
+        network = zoo.load(base.network, weights=weights, classes=base.classes, shape=shape)
+        with random.fork_rng(devices=[]):
+            random.manual_seed(0)
+            return network if self.bottleneck is None else inject(network, self.bottleneck)
+
+
+def load(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    classes: int | None = None,
+    shape: tuple[int, ...] | None = None,
+) -> LoadedModel:
+    """A network by name, as ``splitsim.dnn.zoo.load`` knows it, or by the path of a network file.
+
+    Args:
+        name: of a network, or a file that ends in ``.yaml``.
+        weights: a state-dict file of the whole of it.
+        classes: how many answers there are; a network file says so itself.
+        shape: of its input; likewise.
+
+    Raises:
+        BadInput: there is no such network, or something of it does not fit.
+    """
+    if Path(name).suffix not in SUFFIXES:
+        return zoo.load(name, weights=weights, classes=classes, shape=shape)
+    if classes is not None or shape is not None:
+        raise BadInput(f"{name}: says classes and shape itself; leave them out")
+    spec, _ = read_as(Path(name), NetworkSpec)
+    try:
+        network = spec.build(Path(name).parent)
+    except BadInput as error:
+        raise BadInput(*(f"{name}: {problem}" for problem in error.problems)) from error
+    if weights is not None:
+        load_weights(network.module, Path(weights))
+    return network.called(name)
+
+
+def _beside(folder: Path, weights: str) -> str:
+    """A file of weights; a name that is none there is left to who knows published weights."""
+    path = folder / weights
+    return str(path) if path.is_file() or path.suffix else weights
