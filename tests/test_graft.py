@@ -62,7 +62,7 @@ def test_taps_give_what_crosses_at_cuts_in_any_order():
     tapping = taps(networks_trace(network), wanted)
     deep, answer, early = tapping(example)
     assert torch.equal(answer, network.module(example))
-    head, tail = split(network.module, wanted[0], example)
+    head, _ = split(network.module, wanted[0], example)
     assert torch.equal(deep, head(example))
     assert torch.equal(early, split(network.module, wanted[2], example)[0](example))
     only = taps(networks_trace(network), [wanted[2]])

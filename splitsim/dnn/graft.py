@@ -42,15 +42,24 @@ def graft(
     traced = trace(model, example)
     every = cuts(traced, example)
     first, last = find(every, after), find(every, join)
-    if last.index < first.index or not last.crossing:
-        raise BadInput(
-            f"join: the cut {join!r} must be {after!r}, where the encoder begins, or one behind "
-            "it, and not the output"
-        )
+    check_order(first, last)
     taken = [name for name in (BOTTLENECK, DECODER) if hasattr(traced, name)]
     if taken:
         raise BadInput(f"the network has a part called {taken[0]!r} already; take one without it")
     return _grafted(copy.deepcopy(traced), first, last, encoder, decoder)
+
+
+def check_order(after: Cut, join: Cut) -> None:
+    """Whether something can be put between two cuts.
+
+    Raises:
+        BadInput: it cannot.
+    """
+    if join.index < after.index or not join.crossing:
+        raise BadInput(
+            f"join: the cut {join.name!r} must be {after.name!r}, where the encoder begins, or one "
+            "behind it, and not the output"
+        )
 
 
 def _grafted(

@@ -53,17 +53,16 @@ class SmallResnet(nn.Module):
     shape: tuple[int, ...] = (1, 16, 16)
     classes = 10
     preprocessing = Preprocessing(resize=16, crop=(16, 16))
-    STAGES = ((16, 1), (32, 2), (64, 2), (128, 2))  # channels and stride of each
 
     def __init__(self, shape: tuple[int, ...] = shape, classes: int = classes) -> None:
         super().__init__()
         self.conv1 = _conv_block(shape[0], 16)
-        width = 16
-        for number, (channels, stride) in enumerate(self.STAGES, start=1):
-            self.add_module(f"layer{number}", _BasicBlock(width, channels, stride))
-            width = channels
+        self.layer1 = _BasicBlock(16, 16, 1)
+        self.layer2 = _BasicBlock(16, 32, 2)
+        self.layer3 = _BasicBlock(32, 64, 2)
+        self.layer4 = _BasicBlock(64, 128, 2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(width, classes)
+        self.fc = nn.Linear(128, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores, samples x classes, for a batch of inputs."""

@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 from torch import nn
 
 from splitsim.component import Component
-from splitsim.dnn.graft import graft
+from splitsim.dnn.graft import check_order, graft
 from splitsim.dnn.partition import Cut, cuts, find
 from splitsim.dnn.trace import trace
 from splitsim.dnn.zoo import LoadedModel
@@ -92,6 +92,7 @@ def inject(network: LoadedModel, spec: BottleneckSpec) -> LoadedModel:
     example = prepared.example()
     traced = trace(prepared.module, example)
     after, join = spec.places(cuts(traced, example))
+    check_order(after, join)
     made = spec.make(after.shapes[0][1:], join.shapes[0][1:])
     module = graft(
         traced,
