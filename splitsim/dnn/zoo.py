@@ -94,7 +94,8 @@ def load(
     Args:
         name: ``small_cnn``, ``small_resnet``, ``mobilenet_v1``, a network of torchvision that
             classifies images, or ``module:callable``: a function, looked for in the current
-            folder as well, that gives a module or a LoadedModel. It is called with ``classes=`` if these are given.
+            folder as well, that gives a module or a LoadedModel. It is called with ``classes=``
+            if these are given.
         weights: a state-dict file, or a name that torchvision knows, such as ``IMAGENET1K_V1``,
             if these are on this machine; otherwise they are random, and always the same.
         classes: how many answers there are; the network's usual number if not given.
