@@ -12,9 +12,14 @@ from splitsim.errors import BadInput
 
 
 def read_columns(
-    path: Path, names: Sequence[str]
+    path: Path, names: Sequence[str], *optional: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], Mapping[bytes, bytes]]:
-    """Some columns of a file, and what its maker has noted in it.
+    """Some columns of a file, and what its maker has noted in it; null is NaN.
+
+    Args:
+        path: the Parquet file.
+        names: columns there must be.
+        optional: others that belong together: all of a group are there, or none.
 
     Raises:
         BadInput: it is no Parquet file, or lacks a column.
@@ -26,6 +31,8 @@ def read_columns(
         table = pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise BadInput(f"{path}: cannot be read as Parquet: {reason(error)}") from error
+    there = {name for group in optional if {*group} & {*table.column_names} for name in group}
+    names = [*names, *(name for group in optional for name in group if name in there)]
     missing = [name for name in names if name not in table.column_names]
     if missing:
         have = ", ".join(table.column_names)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from splitsim.errors import BadInput
 from splitsim.uncertainty import Cells, Shift
 
 TIMES = ("pre", "head", "encode", "decode", "tail")
+STEPS = (*TIMES, "exit")  # the branch of an exit, where there is one
 WHOLES = {"head": -1, "tail": 0}  # steps that have a whole, and the cut at which it stands
 
 
@@ -42,8 +42,9 @@ class Profile:
     """A model's seconds per cut on one hardware; None where the table is empty.
 
     ``times[name][c]``, ``basis[name][c]`` and ``factors[name][c]`` with name one of pre, head,
-    encode, decode, tail: how long it takes at cut c, what that figure rests on, and how far off
-    it may be. ``origin`` is the profile of the network that gives it its layers, if there is one.
+    encode, decode, tail, exit: how long it takes at cut c, what that figure rests on, and how far
+    off it may be; exit is the branch at c alone. ``origin`` is the profile of the network that
+    gives it its layers, if there is one.
     """
 
     network: str
@@ -62,6 +63,11 @@ class Profile:
     def device_s(self, cut: int) -> float | None:
         """Pre-processing, head and encoding."""
         return self.sum_s(cut, "pre", "head", "encode")
+
+    def branches_s(self, cuts: Sequence[int]) -> float | None:
+        """The branches of the exits at some cuts, together; None if one of them is missing."""
+        parts = [self.times["exit"][cut] for cut in cuts]
+        return None if None in parts else math.fsum(part for part in parts if part is not None)
 
     def server_s(self, cut: int) -> float | None:
         """Decoding (with the server's pre-processing) and tail."""
@@ -83,11 +89,13 @@ class Profile:
         """This profile under a shift.
 
         Heads and tails move with all that have their layers from the same network: a student's
-        layers with its teacher's. The other steps move with all models of the board.
+        layers with its teacher's. The branches of exits are layers, and move with the heads. The
+        other steps move with all models of the board.
         """
-        own = f"{self.network}@{self.hardware}"
-        names = {n: own if n in WHOLES else f"step@{self.hardware}" for n in TIMES}
-        times = {n: shift.column(f"{names[n]}/{n}", self.times[n], self.factors[n]) for n in TIMES}
+        own, others = f"{self.network}@{self.hardware}", f"step@{self.hardware}"
+        names = {n: f"{own if n in WHOLES else others}/{n}" for n in TIMES}
+        names["exit"] = names["head"]
+        times = {n: shift.column(names[n], self.times[n], self.factors[n]) for n in STEPS}
         energy_j = shift.column(f"{own}/energy", self.energy_j, self.factors["head"])
         origin = self.origin and self.origin.shifted(shift)
         moved = replace(self, times=times, energy_j=energy_j, origin=origin)
@@ -159,50 +167,6 @@ class Hardware:
         return replace(
             self, idle=replace(self.idle, w=idle_w), compute=replace(self.compute, w=compute_w)
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a split network really sent and answered, at one cut, an entry per sample.
-
-    Attributes:
-        send_bytes: of the coded message; shape (samples,).
-        correct: 1 where its answer was right, else 0; shape (samples,).
-    """
-
-    send_bytes: np.ndarray
-    correct: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Outcomes:
-    """What a split network gave for every sample of a data set.
-
-    ``found[loss][cut]`` is the outcome at a cut if that share of the packets was lost.
-    """
-
-    model: str
-    dataset: str
-    samples: int
-    found: Mapping[float, Mapping[int, Outcome]]
-
-    def by_cut(self, erased: float) -> Mapping[int, Outcome]:
-        """The outcomes at the nearest loss there is; a channel without loss takes those without.
-
-        Raises:
-            BadInput: packets are lost, and it is not known what that does.
-        """
-        nearest = min(self.found, key=lambda loss: abs(loss - erased))
-        if erased and not nearest:
-            raise BadInput(
-                f"outcomes of {self.model!r} on {self.dataset!r} are not known where "
-                f"{erased:.3g} of the packets are lost; make them with splitsim outcomes --loss"
-            )
-        return self.found[nearest]
-
-    def shifted(self, _: Shift) -> Outcomes:
-        """The same: bytes are counted, and answers have no factor."""
-        return self
 
 
 @dataclass(frozen=True)

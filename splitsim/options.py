@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from splitsim.entries import Outcome
 from splitsim.errors import BadInput
+from splitsim.exits import Early, Exits, branches
 from splitsim.luck import Drawn
+from splitsim.outcomes import Outcome, Outcomes
 from splitsim.profiles import Tables
 from splitsim.runs import Runs
 from splitsim.task import Demand, Option
+
+AllRuns = Mapping[str | None, Runs]  # by server, None being the device
 
 
 def options(
@@ -20,6 +24,10 @@ def options(
     dataset: str | None = None,
     erased: float = 0.0,
     recorded: Collection[str | None] = (),
+    exits: Exits | None = None,
+    *,
+    spare: bool = False,
+    snr_db: float | None = None,
 ) -> list[Option]:
     """Every way a device can run the models: each cut, with each server that can take it.
 
@@ -31,6 +39,9 @@ def options(
         dataset: whose samples the models were run on; cuts that were not run are left out.
         erased: share of packets that a server has to do without.
         recorded: servers whose tasks draw recorded runs; None among them: the device's do.
+        exits: when tasks end early, with a dataset; None: never.
+        spare: whether tasks that give up fall back to the last exit on their way.
+        snr_db: mean SNR at which numbers are heard that are sent as symbols; None: as bits.
 
     Raises:
         BadInput: a model has no table on some hardware, or no runs; all such mistakes at once.
@@ -39,13 +50,32 @@ def options(
     found: list[Option] = []
     for name in models:
         try:
-            outcomes = tables.outcomes(name, dataset).by_cut(erased) if dataset else None
-            found.extend(_model_options(tables, name, hardware, servers, outcomes, recorded))
+            model = tables.model(name)
+            outcomes = tables.outcomes(name, dataset) if dataset else None
+            reals = _reals(outcomes, erased, snr_db, len(model.layers) - 1) if outcomes else None
+            runs = {who: tables.runs(name, servers[who] if who else hardware) for who in recorded}
+            plain = _model_options(tables, name, hardware, servers, reals, runs)
+            if outcomes is not None and snr_db is not None:
+                plain = (replace(each, heard=outcomes.heard.get(each.cut)) for each in plain)
+            if exits is None or outcomes is None:
+                found += plain
+                continue
+            at = branches(model, tables.profile(name, hardware), outcomes)
+            compute_w = tables.hardware(hardware).compute_w
+            early = Early(exits, name, at, compute_w, spare, runs.get(None))
+            found += (option for each in plain for option in early.options(each))
         except BadInput as error:
             problems.extend(error.problems)
     if problems:
         raise BadInput(*dict.fromkeys(problems))
     return found
+
+
+def _reals(
+    outcomes: Outcomes, erased: float, snr_db: float | None, last: int
+) -> Mapping[int, Outcome]:
+    """What was really sent and answered over such a link, by cut."""
+    return outcomes.by_cut(erased) if snr_db is None else outcomes.by_cut_at(snr_db, last)
 
 
 def _model_options(
@@ -54,11 +84,11 @@ def _model_options(
     hardware: str,
     servers: Mapping[str, str],
     outcomes: Mapping[int, Outcome] | None,
-    recorded: Collection[str | None],
+    runs: AllRuns,
 ) -> Iterator[Option]:
+    """Those without exits."""
     model, device = tables.model(name), tables.profile(name, hardware)
     remote = {server: tables.profile(name, board) for server, board in servers.items()}
-    runs = {who: tables.runs(name, hardware if who is None else servers[who]) for who in recorded}
     last = len(model.layers) - 1
     for cut, layer in enumerate(model.layers):
         head_s = device.device_s(cut)
@@ -88,7 +118,7 @@ def _model_options(
                 yield Option(name, cut, layer, server, demand, real, _drawn(runs, server, cut))
 
 
-def _drawn(runs: Mapping[str | None, Runs], server: str | None, cut: int) -> Drawn:
+def _drawn(runs: AllRuns, server: str | None, cut: int) -> Drawn:
     """What a task may draw at a cut; nothing of those whose runs are not recorded."""
     device, far = runs.get(None), runs.get(server) if server is not None else None
     return Drawn(

@@ -1,86 +1,100 @@
-"""Outcomes tables: what a split network sent and answered, per sample, cut and loss."""
+"""Outcomes: what a split network sent and answered, per sample, cut and quality of the link."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from splitsim.columns import read_columns
-from splitsim.entries import Outcome, Outcomes
 from splitsim.errors import BadInput
-
-# Of the Parquet file: a row per loss, cut and sample, in this order. ``loss`` is the share of
-# packets erased; ``confidence`` the probability of the prediction; ``correct`` 0 or 1.
-COLUMNS = ("sample", "cut", "loss", "bytes", "prediction", "confidence", "correct")
+from splitsim.uncertainty import Shift
 
 
-def read_outcomes(
-    path: Path, model: str, dataset: str, layers: Sequence[str]
-) -> tuple[Outcomes, str]:
-    """Read a table, strictly, and where it says it comes from.
+@dataclass(frozen=True, eq=False)
+class Exit:
+    """What the branch at a cut answers on the device, an entry per sample.
 
-    Args:
-        path: the Parquet file.
-        model: its model.
-        dataset: its data set.
-        layers: the names of the model's cuts.
-
-    Raises:
-        BadInput: with a line for every mistake.
+    Attributes:
+        confidence: the probability of its prediction, in [0, 1]; shape (samples,).
+        entropy: of its probabilities, over the most it can be, in [0, 1]; shape (samples,).
+        correct: 1 where its answer is right, else 0; shape (samples,).
     """
-    columns, source = _read(path, layers)
-    samples = int(columns["sample"].max(initial=-1)) + 1
-    problems = list(_problems(path, columns, samples, len(layers)))
-    if problems:
-        raise BadInput(*problems)
-    found: dict[float, dict[int, Outcome]] = {}
-    shaped = {name: columns[name].reshape(-1, samples) for name in columns}
-    for n in range(len(shaped["cut"])):
-        outcome = Outcome(shaped["bytes"][n].astype(float), shaped["correct"][n].astype(float))
-        loss, cut = round(float(shaped["loss"][n, 0]), 9), int(shaped["cut"][n, 0])
-        found.setdefault(loss, {})[cut] = outcome
-    return Outcomes(model, dataset, samples, found), source
+
+    confidence: np.ndarray
+    entropy: np.ndarray
+    correct: np.ndarray
 
 
-def _read(path: Path, layers: Sequence[str]) -> tuple[dict[str, np.ndarray], str]:
-    columns, noted = read_columns(path, COLUMNS)
-    try:
-        own = json.loads(noted.get(b"splitsim", b"{}")).get("layers", list(layers))
-    except (ValueError, AttributeError) as error:
-        raise BadInput(f"{path}: what its maker noted in it cannot be read") from error
-    if own != list(layers):
-        what = f"is of a model cut at {', '.join(own)}, its model table at {', '.join(layers)}"
-        raise BadInput(f"{path}: {what}; run splitsim outcomes again")
-    return columns, noted.get(b"source", b"").decode(errors="replace")
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a split network really sent and answered, at one cut, an entry per sample.
+
+    Attributes:
+        send_bytes: of the coded message; shape (samples,).
+        correct: 1 where its answer was right, else 0; shape (samples,).
+        exit: what its exit there answers; None without one.
+    """
+
+    send_bytes: np.ndarray
+    correct: np.ndarray
+    exit: Exit | None = None
 
 
-def _problems(path: Path, columns: dict[str, np.ndarray], samples: int, cuts: int) -> Iterator[str]:
-    rows = len(columns["sample"])
-    if not rows or samples < 1:
-        yield f"{path}: is empty"
-        return
-    if rows % samples or np.any(columns["sample"] != np.arange(rows) % samples):
-        yield f"{path}: sample: must be 0 to {samples - 1} for every loss and cut, in order"
-        return
-    for name in ("loss", "cut"):
-        if np.any(np.ptp(columns[name].reshape(-1, samples), axis=1)):
-            yield f"{path}: {name}: must be the same for the {samples} rows of all samples"
-    yield from _out_of_range(path, columns, cuts)
+class Heard(NamedTuple):
+    """What numbers at a cut give that are sent as symbols, by the SNR at which they are heard."""
+
+    levels_db: Sequence[float]  # rising
+    outcomes: Sequence[Outcome]
+
+    def at(self, snr_db: float) -> Outcome:
+        """That of the nearest level; of the lower one of two."""
+        pairs = zip(self.levels_db, self.outcomes, strict=True)
+        return min(pairs, key=lambda pair: abs(pair[0] - snr_db))[1]
 
 
-def _out_of_range(path: Path, columns: dict[str, Any], cuts: int) -> Iterator[str]:
-    limits = {"cut": (0, cuts - 1), "loss": (0, 1), "bytes": (0, np.inf), "correct": (0, 1)}
-    for name, (low, high) in limits.items():
-        wrong = ~((columns[name] >= low) & (columns[name] <= high))
-        if wrong.any():
-            first = columns[name][wrong][0]
-            yield f"{path}: {name}: must be from {low} to {high:g}, not {first}"
-    if not np.isin(columns["correct"], (0, 1)).all():
-        yield f"{path}: correct: must be 0 or 1"
-    groups = np.stack([columns["loss"], columns["cut"]])[:, :: columns["sample"].max() + 1]
-    if len(np.unique(groups, axis=1).T) < groups.shape[1]:
-        yield f"{path}: has a loss and cut twice"
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What a split network gave for every sample of a data set.
+
+    ``found[loss][cut]`` is the outcome at a cut if that share of the packets was lost;
+    ``heard[cut]`` the outcomes if its numbers were sent as symbols.
+    """
+
+    model: str
+    dataset: str
+    samples: int
+    found: Mapping[float, Mapping[int, Outcome]]
+    heard: Mapping[int, Heard] = field(default_factory=dict)
+
+    def by_cut(self, erased: float) -> Mapping[int, Outcome]:
+        """The outcomes at the nearest loss there is; a channel without loss takes those without.
+
+        Raises:
+            BadInput: packets are lost, and it is not known what that does.
+        """
+        nearest = min(self.found, key=lambda loss: abs(loss - erased))
+        if erased and not nearest:
+            raise BadInput(
+                f"outcomes of {self.model!r} on {self.dataset!r} are not known where "
+                f"{erased:.3g} of the packets are lost; make them with splitsim outcomes --loss"
+            )
+        return self.found[nearest]
+
+    def by_cut_at(self, snr_db: float, last: int) -> Mapping[int, Outcome]:
+        """The outcomes of symbols at the nearest SNR there is, and of the device itself."""
+        on_device = {cut: found for cut, found in self.by_cut(0.0).items() if cut == last}
+        return {cut: heard.at(snr_db) for cut, heard in self.heard.items()} | on_device
+
+    @cached_property
+    def exits(self) -> Mapping[int, Exit]:
+        """The exits, by their cuts; they answer the same whatever the link."""
+        found = [*self.found.values(), *({c: h.outcomes[0]} for c, h in self.heard.items())]
+        outcomes = {cut: outcome for by_cut in found for cut, outcome in by_cut.items()}
+        return {cut: o.exit for cut, o in sorted(outcomes.items()) if o.exit is not None}
+
+    def shifted(self, _: Shift) -> Outcomes:
+        """The same: bytes are counted, and answers have no factor."""
+        return self

@@ -5,27 +5,24 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from splitsim.csvtable import Table, reason
-from splitsim.entries import TIMES, Fit, Hardware, Model, Outcomes, Profile, Radio, Watts
+from splitsim.entries import Fit, Hardware, Model, Profile, Radio, Watts
 from splitsim.errors import BadInput
-from splitsim.outcomes import read_outcomes
+from splitsim.outcome_table import read_outcomes
+from splitsim.outcomes import Outcomes
 from splitsim.runs import Runs, read_runs
-from splitsim.uncertainty import BASES, FACTORS, Cells, Shift
+from splitsim.times import read_profile
+from splitsim.uncertainty import BASES, FACTORS, Shift
 
 RADIO_COLUMNS = (
-    "a_up_j_per_bit",
-    "a_down_j_per_bit",
-    "b_w",
-    "zero_w",
-    "promotion_s",
-    "promotion_w",
+    *("a_up_j_per_bit", "a_down_j_per_bit", "b_w", "zero_w"),
+    *("promotion_s", "promotion_w"),
 )
 TAIL_COLUMNS = ("tail_s", "tail_w")  # a number per state of the tail
-NEEDED = ("cut", *(f"{name}_{what}" for name in TIMES for what in ("s", "basis")))
 
 T = TypeVar("T")
 
@@ -154,18 +151,13 @@ class Tables:
             what = f"no profile of model {model!r} on hardware {hardware!r}"
             raise BadInput(f"{what}; there are profiles on {have}")
         network = self.model(model).network
-        with self._table(path).check_columns(*NEEDED) as table:
-            table.check_cuts(len(self.model(model).layers))
-            times = {n: table.cells(f"{n}_s") for n in TIMES}
-            basis = {n: _bases(table, f"{n}_basis", times[n]) for n in TIMES}
-            factors = {n: _factors(table, f"{n}_factor", basis[n]) for n in TIMES}
-            known = "energy_j" in table.header
-            energy = table.cells("energy_j") if known else (None,) * len(table.rows)
-        bases = {n: ", ".join(dict.fromkeys(b for b in basis[n] if b)) for n in TIMES}
+        with self._table(path) as table:
+            profile = read_profile(table, network, hardware, len(self.model(model).layers))
+        bases = {n: ", ".join(dict.fromkeys(filter(None, b))) for n, b in profile.basis.items()}
         sources = dict.fromkeys(row.get("source", "") for row in table.rows)
         self._note(path.stem, {n: b for n, b in bases.items() if b}, " | ".join(sources))
-        origin = self._origin(network, hardware) if network != model else None
-        profile = Profile(network, hardware, times, basis, factors, energy, origin)
+        if network != model:
+            profile = replace(profile, origin=self._origin(network, hardware))
         self._check_memory(path, self.model(model), profile)
         return profile
 
@@ -286,18 +278,6 @@ class Tables:
     def _table(self, path: Path) -> Table:
         self.used.add(path)
         return Table(path)
-
-
-def _bases(table: Table, key: str, times: Cells) -> tuple[str, ...]:
-    """What a column of times rests on; "" where there is no time."""
-    cells = zip(table.rows, times, strict=True)
-    return tuple("" if s is None else table.one_of(row, key, BASES) for row, s in cells)
-
-
-def _factors(table: Table, key: str, bases: Sequence[str]) -> tuple[float, ...]:
-    """The factors of a column of times: their own, or those of their bases."""
-    cells = zip(table.rows, bases, strict=True)
-    return tuple(table.factor(row, key, FACTORS.get(basis, 1.0)) for row, basis in cells)
 
 
 def _watts(table: Table, row: dict[str, str], what: str) -> Watts:

@@ -21,7 +21,8 @@ from splitsim.system.clock import Clock
 from splitsim.system.device import Device, DeviceSpec
 from splitsim.system.life import arrivals
 from splitsim.system.server import Server
-from splitsim.task import Options, Record
+from splitsim.task import Record
+from splitsim.view import Options
 
 SLICES = 100  # how often progress is reported
 
@@ -186,6 +187,7 @@ class _World:
             servers=self._servers,
             uplink=uplink,
             downlink=downlink,
+            snrs=cell.snrs(partial(stream, self._seed, "uplink-fading", name)),
             luck=self._luck(group, name),
             horizon_s=self._horizon_s,
         )

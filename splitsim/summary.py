@@ -17,7 +17,7 @@ from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 ENERGY = ("compute_j", "tx_j", "rx_j", "tail_j")
-NEEDED = ("device", "status", "created_s", "done_s", "sent_bytes", "correct", *ENERGY)
+NEEDED = ("device", "status", "exit", "created_s", "done_s", "sent_bytes", "correct", *ENERGY)
 INTERVALS = ("latency_mean_s", "latency_p95_s", "energy_mean_j", "deadline_miss", "goodput")
 
 LATENCIES = tuple(f"latency_{q}" for q in ("mean", *SHARES))
@@ -27,7 +27,7 @@ COLUMNS = (
     *(f"{latency}_all_s" for latency in LATENCIES),
     *("energy_mean_j", "board_energy_mean_j", "board_power_w"),
     *("deadline_miss", "goodput", "accuracy", "sent_bytes_mean"),
-    *("server_energy_mean_j", "devices_off"),
+    *("server_energy_mean_j", "devices_off", "exited"),
 )
 
 Table = Mapping[str, np.ndarray]
@@ -44,6 +44,7 @@ class Tasks:
     energy_j: np.ndarray
     sent_bytes: np.ndarray
     correct: np.ndarray
+    exited: np.ndarray  # whether an exit gave the answer
 
     @classmethod
     def of(cls, tasks: Table, devices: Table, warmup_s: float) -> Tasks:
@@ -62,6 +63,7 @@ class Tasks:
             energy_j=np.sum([rows[name] for name in ENERGY], axis=0),
             sent_bytes=rows["sent_bytes"],
             correct=np.where(done, rows["correct"], 0.0),
+            exited=np.array([name is not None for name in rows["exit"]], bool),
         )
 
     @classmethod
@@ -84,6 +86,7 @@ class Tasks:
         row["deadline_miss"] = mean(self.late)
         row["goodput"] = mean(self.correct * ~self.late)
         row["accuracy"] = mean(self.correct[done])
+        row["exited"] = mean(self.exited)
         row["sent_bytes_mean"] = mean(self.sent_bytes)
         return row
 

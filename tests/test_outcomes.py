@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from splitsim.dnn.crossing import Crossing
+from splitsim.dnn.crossing import Crossing, Level
 from splitsim.dnn.data import dataset
 from splitsim.dnn.outcomes import outcomes
 from splitsim.dnn.partition import split
@@ -25,6 +25,7 @@ from splitsim.profiles import Tables
 ROOT = Path(__file__).parents[1]
 WEIGHTS = str(ROOT / "traces" / "weights" / "digits-cnn.pt")
 DIGITS = Plan("small_cnn", "digits-test", weights=WEIGHTS, limit=100, batch=32, image="none")
+PROFILED = replace(DIGITS, wire="4bit+zstd", image="uint8+zstd")  # as digits-cnn-4bit was
 QUICK = Plan("small_cnn", "generated:10x1x8x8x20", batch=8, image="none", cuts="block2")
 
 
@@ -36,12 +37,12 @@ def table(plan, out, name="net", **more):
 
 @pytest.fixture
 def computed(monkeypatch):
-    """What was not cached: name of the cut, first sample, losses."""
+    """What was not cached: name of the cut, first sample, levels."""
     calls, rows = [], Crossing.rows
 
-    def counted(self, samples, first, losses):
-        calls.append((self.name.partition("/")[2], first, tuple(losses)))
-        return rows(self, samples, first, losses)
+    def counted(self, samples, first, levels):
+        calls.append((self.name.partition("/")[2], first, tuple(levels)))
+        return rows(self, samples, first, levels)
 
     monkeypatch.setattr(Crossing, "rows", counted)
     return calls
@@ -187,7 +188,7 @@ def test_a_second_call_computes_nothing_and_writes_the_same(tmp_path, computed):
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"wire": "float16"}, {"input", "block2", "output"}),
+        ({"wire": "float16"}, {"input", "block2"}),
         ({"image": "uint8"}, {"input"}),
         ({"cuts": "block1,block2"}, {"block1"}),
         ({"dataset": "generated:10x1x8x8x28"}, {"input", "block2", "output"}),
@@ -207,7 +208,7 @@ def test_only_new_losses_are_computed(tmp_path, computed):
     outcomes(replace(QUICK, losses=(0.1,)), tmp_path, "net")
     computed.clear()
     outcomes(replace(QUICK, losses=(0.1, 0.3)), tmp_path, "net")
-    assert {losses for *_, losses in computed} == {(0.3,)}
+    assert {levels for *_, levels in computed} == {(Level(0.3),)}
 
 
 def test_other_weights_are_computed_anew(tmp_path, computed):
@@ -266,7 +267,7 @@ def test_a_file_that_is_no_cache_is_one_clear_error(tmp_path):
 
 @pytest.fixture
 def profiled(tmp_path):
-    """A folder with the model table and the profile of digits-cnn."""
+    """A folder with the model tables and the profiles of digits-cnn."""
     for folder in ("models", "profiles"):
         shutil.copytree(
             ROOT / "traces" / folder,
@@ -277,10 +278,11 @@ def profiled(tmp_path):
 
 
 def test_a_profiled_model_keeps_its_cuts(profiled):
-    before = Tables((profiled,)).model("digits-cnn")
-    outcomes(replace(DIGITS, cuts="pool"), profiled, "digits-cnn")
+    name = "digits-cnn-4bit"
+    before = Tables((profiled,)).model(name)
+    outcomes(replace(PROFILED, cuts="pool"), profiled, name)
     tables = Tables((profiled,))
-    after, found = tables.model("digits-cnn"), tables.outcomes("digits-cnn", "digits-test")
+    after, found = tables.model(name), tables.outcomes(name, "digits-test")
     assert after.layers == before.layers
     pool = before.layers.index("pool")
     assert set(found.found[0.0]) == {0, pool, len(before.layers) - 1}
@@ -297,6 +299,25 @@ def test_a_profile_of_another_model_is_one_clear_error(profiled):
         outcomes(replace(DIGITS, cuts="block1.0"), profiled, "digits-cnn")
     assert (profiled / "models" / "digits-cnn.csv").read_bytes() == before
     assert not (profiled / "outcomes").exists()
+
+
+def test_other_formats_than_the_profiles_are_one_clear_error(profiled):
+    with pytest.raises(BadInput) as caught:
+        outcomes(DIGITS, profiled, "digits-cnn")
+    (problem,) = caught.value.problems
+    assert "digits-cnn@x86-1t.toml: was made with wire float32 and image uint8, not " in problem
+    assert "not wire uint8+zstd and image none: times and bytes of two formats" in problem
+    assert not (profiled / "outcomes").exists()
+
+
+def test_other_formats_than_another_data_sets_are_one_clear_error(tmp_path):
+    outcomes(replace(QUICK, wire="float16"), tmp_path, "net")
+    before = (tmp_path / "models" / "net.csv").read_bytes()
+    outcomes(QUICK, tmp_path, "other")
+    with pytest.raises(BadInput, match=r"net@generated.parquet: was made with wire float16"):
+        outcomes(replace(QUICK, dataset="digits-test", limit=5), tmp_path, "net")
+    assert (tmp_path / "models" / "net.csv").read_bytes() == before
+    outcomes(QUICK, tmp_path, "net")  # the table itself is written anew
 
 
 # --- What does not fit -----------------------------------------------------------------------

@@ -13,7 +13,7 @@ from building import Board, Net, Waves, build
 from splitsim import check_policy, load_scenario, simulate
 from splitsim.policies.fixed import Local, Offload, Random, Split
 from splitsim.policies.predictive import Predictive, estimate
-from splitsim.task import Options, View
+from splitsim.view import Options, View
 
 ROOT = Path(__file__).parent.parent
 RATE_BPS = 2e6

@@ -122,7 +122,7 @@ def test_memory_is_weights_and_what_is_alive_at_once():
     net = nn.Sequential(nn.Linear(10, 100), nn.ReLU(), nn.Linear(100, 5)).eval()
     example = torch.zeros(1, 10)
     found = cuts(net, example)
-    needs = memory(trace(net, example), example, found)
+    needs = memory(trace(net, example), example, found, {})
     assert needs[0].head_bytes == 4 * 10
     # The ReLU has its input and its output; the first layer's weights are on the head's side.
     assert needs[2].head_bytes == 4 * (1100 + 100 + 100)
@@ -307,14 +307,18 @@ def test_profiled_tables_are_used_at_once_and_runs_are_drawn_whole(splitsim, tmp
 def test_another_profile_takes_the_cuts_of_the_models_table(splitsim, tmp_path):
     some = ["--cuts", "block1", "--image", "none"]
     assert splitsim("profile", "small_cnn", "--out", "t", "--hardware", "a", *fast(*some))[0] == 0
-    assert splitsim("profile", "small_cnn", "--out", "t", "--hardware", "b", *fast())[0] == 0
+    more = fast("--image", "none")
+    assert splitsim("profile", "small_cnn", "--out", "t", "--hardware", "b", *more)[0] == 0
     assert len(rows(tmp_path / "t" / "profiles" / "small_cnn@b.csv")) == 3
     assert [row["hardware"] for row in rows(tmp_path / "t" / "hardware.csv")] == ["a", "b"]
     before = sorted(tmp_path.rglob("*"))
-    other = ["profile", "small_cnn", "--out", "t", "--hardware", "c", *fast("--cuts", "all")]
-    code, _, err = splitsim(*other)
+    other = ["profile", "small_cnn", "--out", "t", "--hardware", "c"]
+    code, _, err = splitsim(*other, *fast("--cuts", "all", "--image", "none"))
     assert code == 2
     assert "small_cnn.csv: has other cuts than are to be measured" in err[-1]
+    code, _, err = splitsim(*other, *fast())
+    assert code == 2
+    assert all("was made with wire uint8+zstd and image none, not" in line for line in err)
     assert sorted(tmp_path.rglob("*")) == before
 
 

@@ -23,7 +23,7 @@ HEADERS = {
         ]
     ),
     "hardware": "hardware idle_w compute_w idle_basis compute_basis idle_factor compute_factor "
-    "memory_bytes measuring_point runtime mode source",
+    "memory_bytes measuring_point runtime mode source step_s mac_j ac_j macs_per_s",
     "radios": "radio a_up_j_per_bit a_down_j_per_bit b_w zero_w promotion_s promotion_w "
     "tail_s tail_w basis factor source",
     "fits": "hardware board runtime networks a_s_per_layer b_s_per_gmac rms_error worst_error "

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tables import accelerators
 from tables.files import as_csv, combined, factor_cell
 from tables.fits import mode_rows
 from tables.source import only, published
@@ -222,9 +223,11 @@ def hardware_row(board: Mapping[str, str]) -> list[object]:
         cells = [f"{watts.w:.2f}" for watts in both]
         cells += [watts.basis for watts in both]
         cells += [factor_cell(watts.factor) for watts in both]
-    return [board["hardware"], *cells, *list(board.values())[1:]]
+    costs = ["", "", "", ""]  # of operations: only accelerators are known by them
+    return [board["hardware"], *cells, *list(board.values())[1:], *costs]
 
 
 def tables() -> dict[str, str]:
     """``hardware.csv``."""
-    return {"hardware.csv": as_csv("hardware", map(hardware_row, published("boards")))}
+    boards = map(hardware_row, published("boards"))
+    return {"hardware.csv": as_csv("hardware", [*boards, *accelerators.rows()])}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitsim.cli import dnn, outcomes
+from splitsim.cli import dnn, outcomes, spikes
 from splitsim.errors import BadInput
 
 if TYPE_CHECKING:
@@ -191,6 +191,7 @@ def report(
 app.command()(dnn.profile)
 app.command()(outcomes.outcomes)
 app.command()(outcomes.verify)
+app.command()(spikes.count)
 
 
 def _finish(results: Results) -> None:

@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 Network = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Network of the zoo, or module:callable.")
+    str,
+    typer.Argument(
+        metavar="MODEL", help="Network of the zoo, a network file (.yaml), or module:callable."
+    ),
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder of tables; a scenario names it.")]
 ModelName = Annotated[
@@ -21,8 +24,19 @@ Classes = Annotated[int | None, typer.Option(metavar="N", help="How many answers
 Shape = Annotated[
     str | None, typer.Option(metavar="CxHxW", help="Of the input; by default the network's own.")
 ]
-TensorFormat = Annotated[str, typer.Option(metavar="FORMAT", help="Of tensors.")]
+TensorFormat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT", help="Of tensors; by default the bottleneck's own, else uint8+zstd."
+    ),
+]
 ImageFormat = Annotated[
     str,
     typer.Option(metavar="FORMAT", help="Of the image at cut 0; none sends a tensor."),
 ]
+
+
+def model_name(network: str) -> str:
+    """What a network's model is called: as its function, or its file."""
+    path = Path(network)
+    return path.stem if path.suffix in (".yaml", ".yml") else network.rpartition(":")[2]

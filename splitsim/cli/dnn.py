@@ -17,6 +17,7 @@ from splitsim.cli.arguments import (
     Shape,
     TensorFormat,
     Weights,
+    model_name,
 )
 from splitsim.errors import BadInput
 
@@ -43,10 +44,10 @@ def profile(
         Option(
             metavar="CUTS",
             help="natural, all, NAME,NAME or a model table; by default those of the model's "
-            "table in DIR, or natural.",
+            "table in DIR, or the bottleneck, or natural. Exits' cuts are always among them.",
         ),
     ] = None,
-    wire: TensorFormat = "uint8+zstd",
+    wire: TensorFormat = None,
     image: ImageFormat = "jpeg90",
     device: Annotated[str, Option(metavar="cpu|cuda", help="Where to compute.")] = "cpu",
     threads: Annotated[int, Option(metavar="N", help="Of the processor.")] = 1,
@@ -63,17 +64,18 @@ def profile(
     note: Annotated[str, Option(metavar="TEXT", help="Kept with the tables.")] = "",
 ) -> None:
     """Measure a network at its cuts on this machine, and write tables that scenarios can use."""
-    name = model.rpartition(":")[2] if name is None else name
+    name = name or model_name(model)
     _check(out, {"--name": name, "--hardware": hardware}, threads, batch, runs)
     sizes = _numbers("--batches", batches)
+    from splitsim.dnn.formats import check_formats
     from splitsim.dnn.networks import load
     from splitsim.dnn.profile import Plan
     from splitsim.dnn.wire import Wire
 
     table = out / "models" / f"{name}.csv"
     plan = Plan(
-        which=cuts or (str(table) if table.is_file() else "natural"),
-        wire=Wire.parse(wire),
+        which=cuts or (str(table) if table.is_file() else None),
+        wire=None if wire is None else Wire.parse(wire),
         image=None if image == "none" else Wire.parse(image),
         device=device,
         threads=threads,
@@ -83,6 +85,8 @@ def profile(
     )
     input_shape = tuple(_numbers("--shape", shape, "x")) if shape else None
     network = load(model, weights=weights, classes=classes, shape=input_shape)
+    own = out / "profiles" / f"{name}@{hardware}.toml"
+    check_formats(out, name, plan.formats(network), but=own)
     measured = _measured(network, plan, power)
     for path in _written(out, name, hardware, network, plan, measured, note):
         print(path)
@@ -144,7 +148,7 @@ def _written(
 
     known = Tables((out, shipped())).hardware(hardware)
     files = {
-        **network_files(name, out, network, plan, measured),
+        **network_files(name, out, network, measured),
         **profile_files(name, known, network, plan, measured, note),
         **hardware_file(out, known, measured),
     }

@@ -19,6 +19,7 @@ from splitsim.cli.arguments import (
     Shape,
     TensorFormat,
     Weights,
+    model_name,
 )
 from splitsim.errors import BadInput
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from splitsim.dnn.verify import Check
 
 WIDE = 160  # columns of a table that is not printed on a terminal
+SHOWN = {"correct": "accuracy", "exit_correct": "exit's", "snr_db": "SNR dB"}
 
 Option = typer.Option
 
@@ -52,13 +54,17 @@ def outcomes(
         Option(
             metavar="CUTS",
             help="natural, all or NAME,NAME; by default those of the model's profile in DIR, "
-            "or natural. Input and output are always among them.",
+            "or the bottleneck, or natural. Input, output and exits are always among them.",
         ),
     ] = None,
-    wire: TensorFormat = "uint8+zstd",
+    wire: TensorFormat = None,
     image: ImageFormat = "jpeg90",
     loss: Annotated[
         str | None, Option(metavar="SHARE,SHARE", help="Also with so many packets lost.")
+    ] = None,
+    snr: Annotated[
+        str | None,
+        Option(metavar="DB,DB", help="Also with the bottleneck's numbers as symbols, so loud."),
     ] = None,
     batch: Annotated[int, Option(metavar="N", help="Samples computed together.")] = 64,
     threads: Annotated[int, Option(metavar="N", help="Of the processor.")] = 1,
@@ -69,7 +75,8 @@ def outcomes(
 ) -> None:
     """Run a split network over a data set: what it sends and answers, per sample and cut."""
     _check_folder(out)
-    losses = _losses(loss)
+    losses = _numbers("--loss", loss, "shares of packets, as 0.01,0.05")
+    snrs = _numbers("--snr", snr, "numbers in dB, as 0,5,10")
     sizes = None if shape is None else _shape(shape)
     from splitsim.cli.share import ShareBar
     from splitsim.dnn.outcomes import outcomes
@@ -86,11 +93,12 @@ def outcomes(
         wire=wire,
         image=image,
         losses=losses,
+        snrs=snrs,
         batch=batch,
         threads=threads,
     )
     with ShareBar(f"{model} over {dataset}") as bar:
-        path = outcomes(plan, out, name or model.rpartition(":")[2], kept=cache, progress=bar.show)
+        path = outcomes(plan, out, name or model_name(model), kept=cache, progress=bar.show)
     _print(_summary(path))
     print(path)
 
@@ -130,12 +138,11 @@ def _check_folder(out: Path) -> None:
         raise BadInput(f"--out: there is no folder {out.absolute().parent}; make it first")
 
 
-def _losses(text: str | None) -> tuple[float, ...]:
+def _numbers(option: str, text: str | None, what: str) -> tuple[float, ...]:
     try:
         return tuple(map(float, text.split(","))) if text else ()
     except ValueError as error:
-        what = f"must be shares of packets, as 0.01,0.05, not {text!r}"
-        raise BadInput(f"--loss: {what}") from error
+        raise BadInput(f"{option}: must be {what}, not {text!r}") from error
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -145,19 +152,28 @@ def _shape(text: str) -> tuple[int, ...]:
 
 
 def _summary(path: Path) -> Table:
-    """Mean bytes and accuracy, a row per loss and cut."""
+    """Mean bytes and accuracy, a row per level of the link and cut."""
     import pyarrow.parquet as pq
     from rich.table import Table
 
     rows = pq.read_table(path)
-    means = rows.group_by(["loss", "cut"]).aggregate([("bytes", "mean"), ("correct", "mean")])
+    levels = [name for name in ("loss", "snr_db") if name in rows.column_names]
+    means = {"bytes": "{:,.1f}", "correct": "{:.4f}", "exit_correct": "{:.4f}"}
+    means = {name: text for name, text in means.items() if name in rows.column_names}
     table = Table(box=None)
-    for column in ("loss", "cut", "bytes", "accuracy"):
-        table.add_column(column, justify="right")
-    for at in means.sort_by([("loss", "ascending"), ("cut", "ascending")]).to_pylist():
-        sent, right = f"{at['bytes_mean']:,.1f}", f"{at['correct_mean']:.4f}"
-        table.add_row(f"{at['loss']:g}", str(at["cut"]), sent, right)
+    for name in [*levels, "cut", *means]:
+        table.add_column(SHOWN.get(name, name), justify="right")
+    groups = rows.group_by([*levels, "cut"]).aggregate([(name, "mean") for name in means])
+    order = [(name, "ascending") for name in (*levels, "cut")]
+    for at in groups.sort_by(order).to_pylist():
+        where = [_cell("{:g}", at[name]) for name in levels]
+        cells = [_cell(text, at[f"{name}_mean"]) for name, text in means.items()]
+        table.add_row(*where, str(at["cut"]), *cells)
     return table
+
+
+def _cell(text: str, value: float | None) -> str:
+    return "" if value is None else text.format(value)
 
 
 def _verdicts(checks: Sequence[Check]) -> Table:

@@ -31,6 +31,7 @@ COLUMNS = (
     ("goodput", "goodput\n%", 1e2, 1),
     ("sent_bytes_mean", "sent\nkB/task", 1e-3, 1),
 )
+EXITED = ("exited", "exited\n%", 1e2, 1)  # only where some task was
 
 
 def summary_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
@@ -41,13 +42,16 @@ def summary_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
         swept: names of the swept parameters.
     """
     failed = [name for name in FAILED if any(row[name] for row in rows)]
+    columns = [*COLUMNS, *([EXITED] if any(row["exited"] > 0 for row in rows) else [])]
     table = _table(swept)
-    for _, heading, _, _ in COLUMNS:
+    for _, heading, _, _ in columns:
         table.add_column(heading, justify="right", no_wrap=True)
     for name in failed:
         table.add_column(name, justify="right", no_wrap=True)
     for n, row in enumerate(rows):
-        table.add_row(*_cells(row, swept, failed), end_section=_ends_point(rows, n))
+        numbers = [_number(row[name] * factor, digits) for name, _, factor, digits in columns]
+        counts = [f"{row[name]:,}" for name in failed]
+        table.add_row(*_names(row, swept), *numbers, *counts, end_section=_ends_point(rows, n))
     return table
 
 
@@ -111,13 +115,10 @@ def _ends_point(rows: Sequence[Row], n: int) -> bool:
     return n + 1 == len(rows) or bool(rows[n + 1]["point"] != rows[n]["point"])
 
 
-def _cells(row: Row, swept: Sequence[str], failed: Sequence[str]) -> list[str]:
-    return [
-        *(escape(str(row[name])) for name in swept),
-        row["policy"] + (" [red]*[/red]" if is_overloaded(row) else ""),
-        *(_number(row[name] * factor, digits) for name, _, factor, digits in COLUMNS),
-        *(f"{row[name]:,}" for name in failed),
-    ]
+def _names(row: Row, swept: Sequence[str]) -> list[str]:
+    """What was swept, and the policy, marked where it is overloaded."""
+    mark = " [red]*[/red]" if is_overloaded(row) else ""
+    return [*(escape(str(row[name])) for name in swept), row["policy"] + mark]
 
 
 def _number(value: float, digits: int) -> str:

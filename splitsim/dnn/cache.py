@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, fx, nn
 
-from splitsim.dnn.crossing import ROW
+from splitsim.dnn.answers import ROW
 from splitsim.dnn.data import Samples
 from splitsim.dnn.zoo import LoadedModel
 from splitsim.errors import BadInput
@@ -61,6 +61,11 @@ class Cache:
 def key(*parts: Any) -> str:
     """A key of texts and numbers."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Of what a file holds."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def weights_sha256(module: nn.Module) -> str:

@@ -37,12 +37,17 @@ class Steps:
         return pre, encode, decode
 
 
+def takes_images(model: LoadedModel) -> bool:
+    """Whether a network's input is grey or coloured pixels."""
+    return len(model.shape) == 3 and model.shape[0] in (1, 3)
+
+
 def picture(model: LoadedModel) -> Tensor | None:
     """A picture made up of noise of all sizes, coarse ones strongest, like a camera's.
 
     C x H x W, uint8, always the same; None if the network takes no images.
     """
-    if len(model.shape) != 3 or model.shape[0] not in (1, 3):
+    if not takes_images(model):
         return None
     resized = isinstance(model.preprocess, Preprocessing) and model.preprocess.resize
     height, width = CAMERA if resized else model.shape[1:]
@@ -75,8 +80,12 @@ def tensor_steps(
     """At a cut where tensors cross."""
     crossing = tensors[0] if len(tensors) == 1 else tuple(tensors)
     message = wire.encode(crossing)
-    pre = (lambda: None) if shot is None else (lambda: model.preprocess(shot))
-    return Steps(pre, lambda: wire.encode(crossing), lambda: wire.decode(message))
+    return Steps(pre(model, shot), lambda: wire.encode(crossing), lambda: wire.decode(message))
+
+
+def pre(model: LoadedModel, shot: Tensor | None) -> Callable[[], object]:
+    """What is done to a picture before the network."""
+    return (lambda: None) if shot is None else (lambda: model.preprocess(shot))
 
 
 def input_of(model: LoadedModel, shot: Tensor | None) -> Tensor:

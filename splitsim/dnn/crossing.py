@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from splitsim.dnn import packets
+from splitsim.dnn.answers import answers
+from splitsim.dnn.bottlenecks.noise import add_awgn
 from splitsim.dnn.data import Samples
+from splitsim.dnn.formats import Formats
 from splitsim.dnn.partition import Cut, split
 from splitsim.dnn.preprocessing import Preprocessing, stages
 from splitsim.dnn.trace import STUCK, first_line
@@ -19,8 +24,15 @@ from splitsim.dnn.zoo import LoadedModel
 from splitsim.errors import BadInput
 from splitsim.rng import stream
 
-# What is kept of a sample at a cut; ``confidence`` is the probability of the prediction.
-ROW = np.dtype([("bytes", "<i8"), ("prediction", "<i8"), ("confidence", "<f4"), ("correct", "?")])
+SYMBOL_BYTES = 4  # of a number that is sent as a symbol, as much as it has in float32
+POWER_ERROR = 1e-3  # of what should be 1
+
+
+class Level(NamedTuple):
+    """How good the link is: which share of the packets it loses, or at which SNR symbols arrive."""
+
+    loss: float = 0.0
+    snr_db: float | None = None
 
 
 @dataclass(frozen=True)
@@ -32,33 +44,42 @@ class Crossing:
         wire: of the messages; None at the last cut, where nothing is sent.
         head: gives for images what is to be sent of each.
         tail: gives for what was received the scores (samples x classes).
+        branch: gives for what is to be sent the scores of the exit; None without one.
     """
 
     name: str
     wire: Wire | None
     head: Callable[[Sequence[Tensor]], list[Tensor]]
     tail: Callable[[list[Tensor]], Tensor]
+    branch: nn.Module | None = None
 
     def rows(
-        self, samples: Samples, first: int, losses: Sequence[float]
-    ) -> dict[float, np.ndarray]:
-        """What becomes of samples, an array of ROW for each loss.
+        self, samples: Samples, first: int, levels: Sequence[Level]
+    ) -> dict[Level, np.ndarray]:
+        """What becomes of samples, an array of ROW for each level.
 
         Args:
             samples: a batch of them.
             first: the number of the first in its data set.
-            losses: the probabilities with which a packet is lost.
+            levels: of the link.
         """
         with torch.inference_mode():
             crossing = self.head(samples.images)
+            branch = None if self.branch is None else self.branch(torch.cat(crossing))
+
+            def told(sizes: Sequence[int], received: list[Tensor]) -> np.ndarray:
+                return answers(sizes, self.tail(received), samples.labels, branch)
+
             if self.wire is None:
-                rows = _rows([0] * len(crossing), self.tail(crossing), samples.labels)
-                return dict.fromkeys(losses, rows)
+                return dict.fromkeys(levels, told([0] * len(crossing), crossing))
             messages = [self.wire.encode(tensor) for tensor in crossing]
             sizes = list(map(len, messages))
+            symbols = [SYMBOL_BYTES * tensor.numel() for tensor in crossing]
             return {
-                loss: _rows(sizes, self.tail(self._received(messages, first, loss)), samples.labels)
-                for loss in losses
+                level: told(sizes, self._received(messages, first, level.loss))
+                if level.snr_db is None
+                else told(symbols, self._heard(crossing, first, level.snr_db))
+                for level in levels
             }
 
     def _received(self, messages: Sequence[bytes], first: int, loss: float) -> list[Tensor]:
@@ -72,9 +93,22 @@ class Crossing:
         assert isinstance(decoded, Tensor), "only single tensors are sent"
         return decoded
 
+    def _heard(self, crossing: Sequence[Tensor], first: int, snr_db: float) -> list[Tensor]:
+        """Numbers that were sent as symbols, with the noise of the link."""
+        for power in (float(tensor.square().mean()) for tensor in crossing):
+            if abs(power - 1) > POWER_ERROR:
+                what = f"sends numbers of a mean square of {power:.3g}, not 1"
+                raise BadInput(f"--snr: {self.name} {what}: they are no symbols; leave it out")
+        rngs = (stream(0, "noise", f"{self.name}/{first + n}") for n in range(len(crossing)))
+        return [add_awgn(x, snr_db, rng=rng) for x, rng in zip(crossing, rngs, strict=True)]
+
 
 def crossing(
-    network: LoadedModel, traced: fx.GraphModule, cut: Cut, wire: Wire, image: Wire | None
+    network: LoadedModel,
+    traced: fx.GraphModule,
+    cut: Cut,
+    formats: Formats,
+    branch: nn.Module | None = None,
 ) -> Crossing:
     """A network split at a cut.
 
@@ -82,13 +116,14 @@ def crossing(
         network: the network.
         traced: its graph.
         cut: one of its cuts.
-        wire: of the tensors.
-        image: of the pixels at cut 0; without it the pre-processed input is sent by ``wire``.
+        formats: of what crosses; without one of images the pre-processed input is sent.
+        branch: of the exit there.
     """
-    name = f"{network.name}/{cut.name}"
-    if cut.index == 0 and image is not None:
-        return _offloaded(name, network, traced, image)
-    return _split(name, network, traced, cut, wire)
+    # A network file's folder is left out: what is lost does not depend on where it lies.
+    name, wire = f"{Path(network.name).name}/{cut.name}", formats.at(cut)
+    if cut.index == 0 and formats.image is not None:
+        return _offloaded(name, network, traced, formats.image)
+    return replace(_split(name, network, traced, cut, wire), branch=branch)
 
 
 def _offloaded(name: str, network: LoadedModel, traced: fx.GraphModule, image: Wire) -> Crossing:
@@ -105,7 +140,7 @@ def _offloaded(name: str, network: LoadedModel, traced: fx.GraphModule, image: W
 
 
 def _split(
-    name: str, network: LoadedModel, traced: fx.GraphModule, cut: Cut, wire: Wire
+    name: str, network: LoadedModel, traced: fx.GraphModule, cut: Cut, wire: Wire | None
 ) -> Crossing:
     near, far = split(traced, cut, network.example())
 
@@ -119,7 +154,7 @@ def _split(
     def tail(received: list[Tensor]) -> Tensor:
         return _run(network, far, torch.cat(received))
 
-    return Crossing(name, wire if cut.crossing else None, head, tail)
+    return Crossing(name, wire, head, tail)
 
 
 def inputs(network: LoadedModel, images: Sequence[Tensor]) -> Tensor:
@@ -143,21 +178,13 @@ def _inputs(
     return torch.stack(inputs)
 
 
-def _run(network: LoadedModel, part: torch.nn.Module, given: Tensor) -> Tensor:
+def _run(network: LoadedModel, part: nn.Module, given: Tensor) -> Tensor:
     try:
         result: Tensor = part(given)
     except STUCK as error:
         what = f"{network.name} cannot take {len(given)} samples at once: {first_line(error)}"
         raise BadInput(f"{what}; try --batch 1") from error
     return result
-
-
-def _rows(sizes: Sequence[int], scores: Tensor, labels: Sequence[int]) -> np.ndarray:
-    confidence, prediction = scores.softmax(1).max(1)
-    rows = np.empty(len(labels), ROW)
-    rows["bytes"], rows["prediction"] = sizes, prediction.numpy()
-    rows["confidence"], rows["correct"] = confidence.numpy(), prediction.numpy() == labels
-    return rows
 
 
 def _misfit(network: LoadedModel, what: str) -> str:

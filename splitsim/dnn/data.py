@@ -25,10 +25,12 @@ from splitsim.errors import BadInput
 
 DIGITS = 1797
 TRAIN = 1200  # of the digits; the rest is the test part
+CIFARS = ("cifar10", "cifar10-train", "cifar100", "cifar100-train")
+FOLDERS = {"imagefolder": "", "imagenet": "val", "imagenet-train": "train"}  # of images by class
 KNOWN = (
-    "digits, digits-train, digits-test, cifar10:FOLDER, cifar100:FOLDER, imagefolder:FOLDER, "
-    "imagenet:FOLDER, generated:10x3x32x32x500 (classes, channels, height, width, samples), or a "
-    "function of yours, module:callable"
+    "digits, digits-train, digits-test, cifar10[-train]:FOLDER, cifar100[-train]:FOLDER, "
+    "imagefolder:FOLDER, imagenet[-train]:FOLDER, generated:10x3x32x32x500 (classes, channels, "
+    "height, width, samples), or a function of yours, module:callable"
 )
 
 
@@ -84,8 +86,9 @@ def dataset(source: str, limit: int | None = None) -> Dataset:
     Args:
         source: ``digits`` (1,797 images of 8 x 8 by hand; ``digits-train`` is the first 1,200 and
             ``digits-test`` the rest, mostly by other writers); ``cifar10:FOLDER`` and
-            ``cifar100:FOLDER`` (the test part); ``imagefolder:FOLDER``, a folder per class;
-            ``imagenet:FOLDER``, the folder of which ``val`` has a folder per class;
+            ``cifar100:FOLDER`` (the test part; ``cifar10-train:FOLDER`` the other);
+            ``imagefolder:FOLDER``, a folder per class; ``imagenet:FOLDER``, the folder of which
+            ``val`` has a folder per class (``imagenet-train:FOLDER`` its ``train``);
             ``generated:10x3x32x32x500``; or ``module:callable``, a function that gives a map-style
             data set of pixels (C x H x W, from 0 to 1, or uint8) and a label from 0 on.
         limit: take the first so many.
@@ -96,10 +99,10 @@ def dataset(source: str, limit: int | None = None) -> Dataset:
     kind, _, rest = source.partition(":")
     if kind in ("digits", "digits-train", "digits-test") and not rest:
         found = _digits(kind)
-    elif kind in ("cifar10", "cifar100"):
+    elif kind in CIFARS:
         found = _cifar(kind, Path(rest))
-    elif kind in ("imagefolder", "imagenet"):
-        found = _folder(source, Path(rest, "val") if kind == "imagenet" else Path(rest), kind)
+    elif kind in FOLDERS:
+        found = _folder(source, Path(rest, FOLDERS[kind]), kind)
     elif kind == "generated":
         found = _generated(source, rest)
     elif rest:
@@ -129,9 +132,10 @@ def _all_digits() -> tuple[Tensor, np.ndarray]:
 
 
 def _cifar(name: str, root: Path) -> Dataset:
-    kind = getattr(torchvision().datasets, name.upper())
+    published, _, part = name.partition("-")
+    kind = getattr(torchvision().datasets, published.upper())
     try:
-        found = kind(root, train=False)
+        found = kind(root, train=part == "train")
     except (OSError, RuntimeError) as error:
         what = f"{name}: is not in {str(root)!r}, or is damaged; put its Python version, unpacked"
         raise BadInput(f"{what} ({kind.base_folder}), there") from error
@@ -144,7 +148,7 @@ def _folder(source: str, root: Path, kind: str) -> Dataset:
     except OSError as error:
         what = f"{source}: {str(root)!r} must have a folder of images for every class"
         raise BadInput(f"{what}: {reason(error)}") from error
-    name = "imagenet" if kind == "imagenet" else _plain(root.resolve().name)
+    name = _plain(root.resolve().name) if kind == "imagefolder" else kind
     return Dataset(source, name, len(found), len(found.classes), found.__getitem__)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from splitsim.dnn.cache import weights_sha256
+from splitsim.dnn.cache import file_sha256, weights_sha256
+from splitsim.dnn.crossing import Level
+from splitsim.dnn.networks import is_file
 from splitsim.dnn.study import Plan, Study
 from splitsim.errors import BadInput
 from splitsim.parts import PartName, parts_in
@@ -22,9 +25,10 @@ from splitsim.scenario.document import Document
 from splitsim.task import DONE
 
 COLUMNS = (
-    *("point", "policy", "seed", "device", "task", "sample", "option", "status"),
-    *("fallback_start_s", "sent_bytes", "correct"),
+    *("point", "policy", "seed", "device", "task", "sample", "option", "exit", "status"),
+    *("fallback_start_s", "sent_bytes", "correct", "snr_db"),
 )
+LEAST_DB = -1e9  # nothing was heard at all
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Task:
     row: Mapping[str, Any]
     part: PartName
     model: str
-    cut: int
+    cut: int  # where it was sent, or ended at an exit
     loss: float
 
     @property
@@ -42,11 +46,24 @@ class Task:
         """Its number in the data set."""
         return int(self.row["sample"])
 
-    def batch(self, study: Study) -> tuple[int, int, float]:
-        """Tasks of the same one are run together: cut, first sample and loss."""
-        levels = study.plan.levels
-        nearest = min(levels, key=lambda level: abs(level - self.loss))
-        return self.cut, self.sample // study.plan.batch * study.plan.batch, nearest
+    @property
+    def exited(self) -> bool:
+        """Whether an exit answered."""
+        return isinstance(self.row.get("exit"), str)
+
+    def batch(self, study: Study) -> tuple[int, int, int]:
+        """Tasks of the same one are run together: cut, first sample and number of the level."""
+        start = self.sample // study.plan.batch * study.plan.batch
+        nearest = min(study.plan.levels, key=self._distance)
+        return self.cut, start, study.plan.levels.index(nearest)
+
+    def _distance(self, level: Level) -> float:
+        """Of a level from the link that the task had; symbols are noisy, packets are lost."""
+        heard = self.row.get("snr_db")
+        snr_db = math.nan if heard is None else max(float(heard), LEAST_DB)
+        if math.isnan(snr_db) != (level.snr_db is None):
+            return math.inf
+        return abs(level.loss - self.loss) if level.snr_db is None else abs(level.snr_db - snr_db)
 
 
 @dataclass(frozen=True)
@@ -62,6 +79,7 @@ class OutcomesTable:
         plan = Plan.of(self.about["plan"])
         plan = replace(plan, cuts=None, dataset=source or plan.dataset)
         plan = replace(plan, weights=self._weights(plan.weights, weights))
+        plan = replace(plan, network=self._network(plan.network))
         study = Study.of(plan, self.model_table)
         if [cut.name for cut in study.table] != self.about["layers"]:
             raise BadInput(f"{self.path}: is of other cuts than {self.model_table}")
@@ -69,6 +87,22 @@ class OutcomesTable:
             what = f"was made with other weights than those of {study.plan.weights or 'now'}"
             raise BadInput(f"{self.path}: {what}; give them as --weights FILE")
         return study
+
+    def _network(self, kept: str) -> str:
+        """Where its file is now, if it was one; it must be what it was."""
+        if not is_file(kept):
+            return kept
+        beside = self.path.parent / kept
+        if not beside.is_file():
+            raise BadInput(f"{beside}: there is no such network file; put it back")
+        if file_sha256(beside) != self.about["network_sha256"]:
+            what = f"changed since {self.path} was made of it"
+            raise BadInput(f"{beside}: {what}; put it back, or run splitsim outcomes again")
+        return str(beside)
+
+    def cut(self, layer: str) -> int:
+        """The number of a cut."""
+        return int(self.about["layers"].index(layer))
 
     def _weights(self, kept: str | None, given: Path | None) -> str | None:
         """Where they are now; ``kept`` is a path from the table, or torchvision's name."""
@@ -131,6 +165,8 @@ class Run:
         model, cut = known
         if model not in self.tables:
             raise BadInput(f"{self._results.folder}: model {model!r} has no outcomes table")
+        if isinstance(row.get("exit"), str):
+            cut = self.tables[model].cut(row["exit"])
         return Task(row, part, model, cut, self._loss(part.point, group))
 
     @cached_property

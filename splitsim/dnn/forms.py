@@ -1,4 +1,4 @@
-"""How the elements of a tensor become bytes: floats, affine codes of few bits, or the largest few.
+"""How the elements of a tensor become bytes: floats, codes of few bits, spikes, the largest few.
 
 Arrays have a batch dimension first, and channels, where there are any, second.
 """
@@ -69,7 +69,7 @@ class Float(Form):
         floats = torch.from_numpy(body.copy()).view(DTYPES[self.bits])
         values: Floats = floats.to(torch.float32).numpy()
         if here is not None:
-            _fill(values, fields.arrived(here, self.bits, len(values)))
+            fill(values, fields.arrived(here, self.bits, len(values)))
         return values.reshape(shape)
 
 
@@ -118,7 +118,7 @@ class Affine(Form):
         values = (low * (1 - share) + high * share).astype(np.float32)
         if here is not None:
             whole = fields.arrived(here[8 * ranges :], self.bits, count).reshape(ranges, -1)
-            _fill(values, whole & fields.arrived(here[: 8 * ranges], 64, ranges)[:, None])
+            fill(values, whole & fields.arrived(here[: 8 * ranges], 64, ranges)[:, None])
         whole_shape: Floats = values.reshape(shape)
         return whole_shape
 
@@ -175,6 +175,32 @@ class TopK(Form):
         return -(-count * self.millionths // 10**6), max(1, (count - 1).bit_length())
 
 
-def _fill(values: Floats, here: Mask) -> None:
+@dataclass(frozen=True)
+class Spikes(Form):
+    """Zeros and ones, a bit each and nothing else; a lost one is 0, as if there was no spike."""
+
+    def __str__(self) -> str:
+        return "spikes"
+
+    @classmethod
+    def named(cls, name: str) -> Self | None:
+        """``spikes``."""
+        return cls() if name == "spikes" else None
+
+    def pack(self, values: Floats) -> bytes:
+        """The bits, in the order of the tensor."""
+        spikes = values == 1
+        if not (spikes | (values == 0)).all():
+            other = float(values[~spikes & (values != 0)][0])
+            raise BadInput(f"{self}: carries zeros and ones, not {other:g}; use uint8 or float32")
+        return fields.pack(spikes.ravel().astype(np.uint8), 1)
+
+    def unpack(self, body: Octets, shape: Shape, here: Mask | None) -> Floats:
+        """Zeros and ones."""
+        known = body if here is None else body * here
+        return fields.unpack(known, 1, math.prod(shape)).reshape(shape).astype(np.float32)
+
+
+def fill(values: Floats, here: Mask) -> None:
     """Lost elements become the mean of those that arrived, or 0 if none did."""
     values[~here] = values[here].mean(dtype=float) if here.any() else 0

@@ -25,10 +25,16 @@ class Picture(Form):
     JPEG is baseline with 4:2:0 colour and a restart marker after each row of blocks (a few bytes
     each): only the rows that a lost packet touches become grey, or all of them if it held the
     tables before the first. WebP has nothing to resume at: any loss leaves all grey.
+
+    Attributes:
+        format: ``jpeg`` or ``webp``.
+        quality: 1 to 100.
+        fitted: whether a JPEG has Huffman tables of its own, which pays for small ones only.
     """
 
     format: str
     quality: int
+    fitted: bool = False
 
     def __str__(self) -> str:
         return f"{self.format}{self.quality}"
@@ -45,9 +51,8 @@ class Picture(Form):
         pixels = np.rint(values[0].clip(0, 1) * 255).astype(np.uint8)
         picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
         file = io.BytesIO()
-        picture.save(
-            file, self.format, quality=self.quality, subsampling="4:2:0", restart_marker_rows=1
-        )
+        usual = {"quality": self.quality, "subsampling": "4:2:0", "restart_marker_rows": 1}
+        picture.save(file, self.format, **usual, optimize=self.fitted)
         return file.getvalue()
 
     def unpack(self, body: Octets, shape: Shape, here: Mask | None) -> Floats:

@@ -1,7 +1,7 @@
 """How much memory the two sides of a cut need: their weights, and the most that is alive at once.
 
 An estimate for a sample computed alone: what libraries take as work space, and the program itself,
-are not in it.
+are not in it. The branches of all exits up to a cut are on the device, whoever asks them.
 """
 
 from __future__ import annotations
@@ -11,29 +11,47 @@ from collections.abc import Mapping, Sequence
 from torch import fx, nn
 
 from splitsim.dnn.count import Visit, visit
+from splitsim.dnn.exits import tensor_at
 from splitsim.dnn.partition import Cut
 from splitsim.dnn.tables import Memory
-from splitsim.dnn.trace import Example
+from splitsim.dnn.trace import Example, trace
 
 
-def memory(traced: fx.GraphModule, example: Example, cuts: Sequence[Cut]) -> list[Memory]:
+def memory(
+    traced: fx.GraphModule,
+    example: Example,
+    cuts: Sequence[Cut],
+    branches: Mapping[int, nn.Module],
+) -> list[Memory]:
     """What each side of each cut needs.
 
     Args:
         traced: the network.
         example: one sample.
         cuts: of the network; parameters are taken to be all of one type.
+        branches: of its exits, by the numbers of their cuts.
     """
     alive = _alive(traced.graph, visit(traced, example))
     each = _bytes_each(traced)
     whole = cuts[-1].params
+    sizes = {at: _bytes_of(branch) for at, branch in branches.items()}
+    peaks = {at: _peak(branch, cuts[at]) for at, branch in branches.items()}
 
     def sides(cut: Cut) -> Memory:
+        exits = [at for at in branches if at <= cut.index]
         before, after = alive[: cut.before], alive[cut.before :]
         head, tail = each * cut.params, each * (whole - cut.params)
-        return Memory(head + max(before, default=0), tail + max(after, default=0))
+        head += sum(sizes[at] for at in exits)
+        most = max([*before, *(peaks[at] for at in exits)], default=0)
+        return Memory(head + most, tail + max(after, default=0))
 
     return [sides(cut) for cut in cuts]
+
+
+def _peak(branch: nn.Module, place: Cut) -> int:
+    """The most that is alive while a branch runs, the tensor it takes included."""
+    given, traced = tensor_at(branch, place), trace(branch, tensor_at(branch, place))
+    return max(_alive(traced.graph, visit(traced, given)))
 
 
 def _alive(graph: fx.Graph, visits: Mapping[fx.Node, Visit]) -> list[int]:
@@ -55,6 +73,10 @@ def _alive(graph: fx.Graph, visits: Mapping[fx.Node, Visit]) -> list[int]:
         total += change
         sums.append(total)
     return sums
+
+
+def _bytes_of(module: nn.Module) -> int:
+    return sum(parameter.nbytes for parameter in module.parameters())
 
 
 def _bytes_each(module: nn.Module) -> int:

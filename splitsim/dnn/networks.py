@@ -18,8 +18,14 @@ from torch import random
 
 from splitsim.component import Component, Count
 from splitsim.dnn import zoo
+from splitsim.dnn.bottlenecks.autoencoder import Autoencoder
 from splitsim.dnn.bottlenecks.base import inject
+from splitsim.dnn.bottlenecks.bottlefit import BottleFit
+from splitsim.dnn.bottlenecks.bottlenet import BottleNet
+from splitsim.dnn.bottlenecks.bottlenetpp import BottleNetPlusPlus
 from splitsim.dnn.bottlenecks.reduction import Reduction
+from splitsim.dnn.bottlenecks.spiking import SpikeBottleNet
+from splitsim.dnn.exits import ExitsSpec, attach
 from splitsim.dnn.weights import load_weights
 from splitsim.dnn.zoo import LoadedModel
 from splitsim.errors import BadInput
@@ -27,7 +33,10 @@ from splitsim.scenario.strict import read_as
 
 SUFFIXES = (".yaml", ".yml")
 
-AnyBottleneck = Annotated[Reduction, Field(discriminator="kind")]
+AnyBottleneck = Annotated[
+    BottleFit | Autoencoder | BottleNet | BottleNetPlusPlus | SpikeBottleNet | Reduction,
+    Field(discriminator="kind"),
+]
 
 
 class Base(Component):
@@ -44,6 +53,7 @@ class NetworkSpec(Component):
 
     base: Base
     bottleneck: AnyBottleneck | None = None
+    exits: ExitsSpec | None = None
 
     def build(self, folder: Path) -> LoadedModel:
         """The network, in eval mode; what is new in it has random weights, always the same.
@@ -60,7 +70,9 @@ class NetworkSpec(Component):
         network = zoo.load(base.network, weights=weights, classes=base.classes, shape=shape)
         with random.fork_rng(devices=[]):
             random.manual_seed(0)
-            return network if self.bottleneck is None else inject(network, self.bottleneck)
+            if self.bottleneck is not None:
+                network = inject(network, self.bottleneck)
+            return network if self.exits is None else attach(network, self.exits)
 
 
 def load(
@@ -81,7 +93,7 @@ def load(
     Raises:
         BadInput: there is no such network, or something of it does not fit.
     """
-    if Path(name).suffix not in SUFFIXES:
+    if not is_file(name):
         return zoo.load(name, weights=weights, classes=classes, shape=shape)
     if classes is not None or shape is not None:
         raise BadInput(f"{name}: says classes and shape itself; leave them out")
@@ -93,6 +105,11 @@ def load(
     if weights is not None:
         load_weights(network.module, Path(weights))
     return network.called(name)
+
+
+def is_file(name: str) -> bool:
+    """Whether a network's name is the path of a network file."""
+    return Path(name).suffix in SUFFIXES
 
 
 def _beside(folder: Path, weights: str) -> str:

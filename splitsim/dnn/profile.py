@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 
 from splitsim.dnn import coding
-from splitsim.dnn.choice import choose
+from splitsim.dnn.choice import choose, usual
+from splitsim.dnn.exits import at_cuts, counts
+from splitsim.dnn.formats import Formats
 from splitsim.dnn.memory import memory
 from splitsim.dnn.partition import Cut, cuts
-from splitsim.dnn.tables import Memory
+from splitsim.dnn.tables import Counts, Memory
 from splitsim.dnn.timing import Clock, HostClock, Timed, clock_of, lasts_s, quiet, tensors_at
 from splitsim.dnn.trace import trace
 from splitsim.dnn.wire import Wire
@@ -34,9 +36,9 @@ class Plan:
     """What is measured.
 
     Attributes:
-        wire: of the tensors.
+        wire: of the tensors; None: the bottleneck's own for it, and ``uint8+zstd``.
         image: of the image at cut 0; None: it is sent as a tensor.
-        which: cuts, as ``choose`` reads them.
+        which: cuts, as ``choose`` reads them; None: the network's usual ones.
         device: ``cpu`` or ``cuda``.
         threads: of the processor.
         batch: samples computed together; times are per sample.
@@ -44,14 +46,19 @@ class Plan:
         batches: sizes of the batch-latency curve.
     """
 
-    wire: Wire
+    wire: Wire | None
     image: Wire | None
-    which: str = "natural"
+    which: str | None = None
     device: str = "cpu"
     threads: int = 1
     batch: int = 1
     runs: int = 50
     batches: Sequence[int] = (1, 2, 4, 8)
+
+    def formats(self, model: LoadedModel) -> Formats:
+        """Those of a network; one that takes no images is sent tensors only."""
+        image = self.image if coding.takes_images(model) else None
+        return Formats.of(model, self.wire, image)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,18 +67,24 @@ class Measured:
 
     Attributes:
         cuts: numbered 0 to L.
+        formats: of the messages.
         wire_bytes: of the message at each cut; 0 at the last.
         memory: that each side of each cut needs.
+        exits: what the branches of exits cost, by the numbers of their cuts.
         runs_s: seconds per sample; shape (runs, 5, cuts), the steps as in ``TIMES``.
+        exits_s: seconds per sample of each branch alone, in the same runs; shape (runs,).
         whole_s: of the network as it is, without marks, between these runs; shape (runs,).
         batches_s: seconds of a whole batch by its size; shape (runs,).
         power: what the runs took; None without a meter.
     """
 
     cuts: Sequence[Cut]
+    formats: Formats
     wire_bytes: Sequence[int]
     memory: Sequence[Memory]
+    exits: Mapping[int, Counts]
     runs_s: np.ndarray
+    exits_s: Mapping[int, np.ndarray]
     whole_s: np.ndarray
     batches_s: dict[int, np.ndarray]
     power: Consumption | None
@@ -120,29 +133,39 @@ def profile(
         power = None if meter is None else bench.power(meter)
     return Measured(
         cuts=bench.cuts,
+        formats=bench.formats,
         wire_bytes=[*(len(step.encode()) for step in steps[:-1]), 0],
-        memory=memory(bench.traced, model.example(), bench.cuts),
-        runs_s=np.array([run_s for run_s, _ in runs]),
-        whole_s=np.array([whole_s for _, whole_s in runs]),
+        memory=memory(bench.traced, model.example(), bench.cuts, bench.branches),
+        exits=counts(bench.branches, bench.cuts),
+        runs_s=np.array([run.steps_s for run in runs]),
+        exits_s={at: np.array([run.exits_s[at] for run in runs]) for at in bench.branches},
+        whole_s=np.array([run.whole_s for run in runs]),
         batches_s=batches_s,
         power=power,
     )
 
 
-def _recorded(
-    bench: _Bench, steps: Sequence[coding.Steps], progress: Progress
-) -> Iterator[tuple[np.ndarray, float]]:
-    """Each run: its steps at each cut, shape (5, cuts), and the whole network's time."""
-    runs = bench.plan.runs
+class _Run(NamedTuple):
+    """One run: its steps at each cut, shape (5, cuts), each branch, and the whole network."""
+
+    steps_s: np.ndarray
+    exits_s: Mapping[int, float]
+    whole_s: float
+
+
+def _recorded(bench: _Bench, steps: Sequence[coding.Steps], progress: Progress) -> Iterator[_Run]:
+    """Each run."""
+    runs, given = bench.plan.runs, bench.branch_inputs()
     for run in range(-WARM_UP, runs):
         whole_s, heads_s = bench.both_s(whole_first=run % 2 == 0)
+        exits_s = bench.exits_s(given)
         around_s = [step.last_s(HostClock()) for step in steps]
         if run >= 0:
-            yield _run(heads_s, around_s), whole_s
+            yield _Run(_steps_s(heads_s, around_s), exits_s, whole_s)
         progress(0.8 * (run + 1 + WARM_UP) / (runs + WARM_UP))
 
 
-def _run(heads_s: np.ndarray, around_s: Sequence[tuple[float, float, float]]) -> np.ndarray:
+def _steps_s(heads_s: np.ndarray, around_s: Sequence[tuple[float, float, float]]) -> np.ndarray:
     """The five steps of a run at each cut; nothing is coded at the last."""
     pre_s, encode_s, decode_s = np.array(around_s).T
     encode_s[-1] = decode_s[-1] = 0.0
@@ -157,7 +180,9 @@ class _Bench:
     plan: Plan
     clock: Clock
     traced: fx.GraphModule
+    formats: Formats
     cuts: Sequence[Cut]
+    branches: Mapping[int, nn.Module]  # of the exits, by the numbers of their cuts
     timed: Timed
     picture: Tensor | None
     given: Tensor  # one sample
@@ -169,23 +194,44 @@ class _Bench:
         model.module.to(plan.device)
         example, picture = model.example(), coding.picture(model)
         traced = trace(model.module, example)
-        chosen = choose(cuts(model.module, example), plan.which)
+        every = cuts(model.module, example)
+        chosen = choose(every, plan.which or usual(model), model.exits)
+        branches = at_cuts(model, every, chosen)
+        formats = plan.formats(model)
         given = coding.input_of(model, picture)
         timed = Timed(traced, chosen, clock)
-        return cls(model, plan, clock, traced, chosen, timed, picture, given)
+        return cls(model, plan, clock, traced, formats, chosen, branches, timed, picture, given)
 
     def steps(self) -> list[coding.Steps]:
         """What is done around the network at each cut; at the last, nothing is coded."""
-        model, plan, picture = self.model, self.plan, self.picture
         crossing = tensors_at(self.traced, self.cuts, self.given)
         try:
-            steps = [coding.tensor_steps(model, picture, at, plan.wire) for at in crossing]
-            if plan.image is not None and picture is not None:
-                steps[0] = coding.image_steps(model, picture, plan.image)
+            steps = [self._steps_at(cut, at) for cut, at in zip(self.cuts, crossing, strict=False)]
         except BadInput as error:
-            raise BadInput(*(f"{model.name}: {what}" for what in error.problems)) from error
-        pre = coding.tensor_steps(model, picture, crossing[0], plan.wire).pre
-        return [*steps, coding.Steps(pre, bytes, bytes)]
+            raise BadInput(*(f"{self.model.name}: {what}" for what in error.problems)) from error
+        return [*steps, coding.Steps(coding.pre(self.model, self.picture), bytes, bytes)]
+
+    def _steps_at(self, cut: Cut, crossing: Sequence[Tensor]) -> coding.Steps:
+        wire = self.formats.at(cut)
+        assert wire is not None, "at the last cut nothing is coded"
+        if cut.index == 0 and self.formats.image is not None and self.picture is not None:
+            return coding.image_steps(self.model, self.picture, wire)
+        return coding.tensor_steps(self.model, self.picture, crossing, wire)
+
+    def branch_inputs(self) -> dict[int, Tensor]:
+        """What each branch of an exit takes for several samples, where the network is."""
+        places = [*(self.cuts[at] for at in self.branches), self.cuts[-1]]
+        several = tensors_at(self.traced, places, self._several(self.plan.batch))
+        given = (tensor.to(self.given.device) for (tensor,) in several)
+        return dict(zip(self.branches, given, strict=True))
+
+    def exits_s(self, given: Mapping[int, Tensor]) -> dict[int, float]:
+        """Seconds per sample of each branch alone."""
+
+        def last_s(at: int) -> float:
+            return lasts_s(lambda: self.branches[at](given[at]), self.clock) / self.plan.batch
+
+        return {at: last_s(at) for at in self.branches}
 
     def both_s(self, *, whole_first: bool) -> tuple[float, np.ndarray]:
         """Seconds per sample of the network as it is, and until each cut with marks.

@@ -21,10 +21,15 @@ from splitsim.errors import BadInput
 
 ANSWER_BYTES = 100  # labels and scores
 QUANTILES = (5, 25, 75, 95)
+BRANCHES = ("exit_s", "exit_basis")
 SPREAD = ("head", "tail")  # the steps whose quantiles are in the profile
 WATTS = (
     *("idle_w", "compute_w", "idle_basis", "compute_basis"),
     *("memory_bytes", "measuring_point", "source"),
+)
+NOT_ANSWERED = (
+    "top1 is chance, for nothing was answered: splitsim outcomes counts answers, and means of "
+    "bytes over a data set. answer_bytes is assumed."
 )
 
 
@@ -52,7 +57,7 @@ def profile_files(
 
 
 def network_files(
-    name: str, folder: Path, model: LoadedModel, plan: Plan, measured: Measured
+    name: str, folder: Path, model: LoadedModel, measured: Measured
 ) -> dict[str, bytes]:
     """The model table, unless there is one that counted answers, or that nobody profiled made.
 
@@ -69,13 +74,13 @@ def network_files(
         "network": name,
         "top1": round(1 / model.classes, 6) if model.classes else 0.0,
         "top1_basis": "assumed",
-        "wire_format": f"cut 0: {plan.image or plan.wire}; inner cuts: {plan.wire}; of one sample",
+        "wire_format": f"{measured.formats.told}; of one sample",
         "answer_bytes": ANSWER_BYTES,
         "source": f"{model.name}, cut, counted and coded by splitsim profile",
-        "notes": "top1 is chance, for nothing was answered: splitsim outcomes counts answers, and "
-        "means of bytes over a data set. answer_bytes is assumed.",
+        "notes": NOT_ANSWERED,
     }
-    return model_files(name, measured.cuts, measured.wire_bytes, card, measured.memory)
+    sides, exits = measured.memory, measured.exits
+    return model_files(name, measured.cuts, measured.wire_bytes, card, sides, exits)
 
 
 def check_cuts(name: str, folder: Path, cuts: Sequence[Cut]) -> None:
@@ -134,8 +139,7 @@ def _card(
         "threads": plan.threads,
         "batch": plan.batch,
         "runs": plan.runs,
-        "wire": str(plan.wire),
-        "image": str(plan.image or "none"),
+        **measured.formats.texts,
         **machine(plan.device),
         "whole_s": round(whole_s, 9),
         "marked_s": round(measured.marked_s, 9),
@@ -158,7 +162,8 @@ def _profile(measured: Measured, source: str) -> bytes:
     quantiles = [f"{step}_p{q:02d}_s" for step in SPREAD for q in QUANTILES]
     steps = [column for step in TIMES for column in (f"{step}_s", f"{step}_basis")]
     energy = ["energy_j"] * (measured.power is not None)
-    header = ["cut", *steps, *quantiles, *energy, "source"]
+    exits = BRANCHES if measured.exits_s else ()
+    header = ["cut", *steps, *exits, *quantiles, *energy, "source"]
     return as_csv(header, _profile_rows(measured, source))
 
 
@@ -171,10 +176,18 @@ def _profile_rows(measured: Measured, source: str) -> Iterator[list[object]]:
         cells: list[object] = [cut]
         for seconds in times_s:
             cells += [_text(seconds), "measured"]
+        cells += _exit_cells(measured, cut)
         cells += map(_text, spread_s[:, :, cut].T.ravel())
         if increment_w is not None:
             cells.append(f"{max(increment_w, 0.0) * times_s[:3].sum():.6g}")
         yield [*cells, source]
+
+
+def _exit_cells(measured: Measured, cut: int) -> list[str]:
+    """Of the branch at a cut, empty where there is none; no cells at all without exits."""
+    if cut in measured.exits_s:
+        return [_text(float(np.median(measured.exits_s[cut]))), "measured"]
+    return ["", ""] if measured.exits_s else []
 
 
 def _runs(measured: Measured) -> bytes:
@@ -183,9 +196,13 @@ def _runs(measured: Measured) -> bytes:
     import pyarrow.parquet as pq
 
     runs, _, cuts = measured.runs_s.shape
-    columns = {"run": np.repeat(np.arange(runs), cuts), "cut": np.tile(np.arange(cuts), runs)}
-    columns = {key: values.astype(np.int32) for key, values in columns.items()}
-    columns |= {f"{s}_s": measured.runs_s[:, n].ravel() for n, s in enumerate(TIMES)}
+    numbers = {"run": np.repeat(np.arange(runs), cuts), "cut": np.tile(np.arange(cuts), runs)}
+    columns = {key: pa.array(values.astype(np.int32)) for key, values in numbers.items()}
+    columns |= {f"{s}_s": pa.array(measured.runs_s[:, n].ravel()) for n, s in enumerate(TIMES)}
+    if measured.exits_s:
+        none = np.full(runs, np.nan)
+        exits_s = np.column_stack([measured.exits_s.get(cut, none) for cut in range(cuts)])
+        columns["exit_s"] = pa.array(exits_s.ravel(), from_pandas=True)  # null where there is none
     file = io.BytesIO()
     pq.write_table(pa.table(columns), file, compression="zstd")
     return file.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,20 +11,25 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from torch import fx
+from torch import fx, nn
 
-from splitsim.csvtable import Table
 from splitsim.dnn import cache
-from splitsim.dnn.choice import choose
-from splitsim.dnn.crossing import Crossing, crossing, inputs
+from splitsim.dnn.answers import ROW
+from splitsim.dnn.choice import choose, of_table, usual, within
+from splitsim.dnn.crossing import Crossing, Level, crossing, inputs
 from splitsim.dnn.data import Dataset, Samples, dataset
 from splitsim.dnn.exact import mixed
+from splitsim.dnn.exits import at_cuts
+from splitsim.dnn.formats import Formats
+from splitsim.dnn.graft import BOTTLENECK
 from splitsim.dnn.networks import load
-from splitsim.dnn.partition import Cut, cuts
+from splitsim.dnn.partition import Cut, cuts, find
 from splitsim.dnn.trace import trace
 from splitsim.dnn.wire import Wire
 from splitsim.dnn.zoo import LoadedModel
 from splitsim.errors import BadInput
+
+SYMBOLS = Wire.parse("float32")  # what the wire of a bottleneck is whose numbers are symbols
 
 
 @dataclass(frozen=True)
@@ -38,10 +44,11 @@ class Plan:
         shape: of its input, if not the network's usual one.
         limit: take only the first so many samples.
         cuts: as ``splitsim.dnn.choice.choose`` names them; by default those of the model table
-            that has a profile, or else the natural ones.
-        wire: format of the tensors.
+            that has a profile, or else the network's usual ones.
+        wire: format of the tensors; by default the bottleneck's own for it, and ``uint8+zstd``.
         image: format of the pixels at cut 0; ``none``: the pre-processed input goes by ``wire``.
         losses: shares of the packets that are lost; none are is always among them.
+        snrs: of the link in dB, if the bottleneck's numbers are sent as symbols.
         batch: how many samples are computed at once; like ``threads`` it changes the last bits of
             tensors, and so now and then a code of a message.
         threads: of PyTorch; always the same, so that tables do not depend on the processor.
@@ -54,9 +61,10 @@ class Plan:
     shape: tuple[int, ...] | None = None
     limit: int | None = None
     cuts: str | None = None
-    wire: str = "uint8+zstd"
+    wire: str | None = None
     image: str = "jpeg90"
     losses: tuple[float, ...] = ()
+    snrs: tuple[float, ...] = ()
     batch: int = 64
     threads: int = 1
 
@@ -76,6 +84,8 @@ class Plan:
         """
         wrong = [loss for loss in self.losses if not 0 <= loss <= 1]
         problems = [f"--loss: must be shares of packets from 0 to 1, not {n:g}" for n in wrong]
+        endless = [snr_db for snr_db in self.snrs if not math.isfinite(snr_db)]
+        problems += [f"--snr: must be numbers in dB, not {snr_db:g}" for snr_db in endless]
         numbers = {"batch": self.batch, "threads": self.threads, "limit": self.limit}
         problems += [
             f"--{name}: must be a whole number, 1 or more, not {number}"
@@ -86,9 +96,10 @@ class Plan:
             raise BadInput(*problems)
 
     @property
-    def levels(self) -> tuple[float, ...]:
-        """The losses in order, without loss first."""
-        return tuple(sorted({0.0, *self.losses}))
+    def levels(self) -> tuple[Level, ...]:
+        """The losses in order, without loss first, and the SNRs in order."""
+        losses = [Level(loss) for loss in sorted({0.0, *self.losses})]
+        return (*losses, *(Level(snr_db=snr_db) for snr_db in sorted({*self.snrs})))
 
 
 @dataclass(frozen=True)
@@ -99,8 +110,10 @@ class Study:
     network: LoadedModel
     traced: fx.GraphModule
     data: Dataset
+    formats: Formats
     table: Sequence[Cut]  # the cuts of the model table
     chosen: Sequence[Cut]  # those to run
+    branches: Mapping[int, nn.Module]  # of the exits, by the numbers of their cuts
 
     @classmethod
     def of(cls, plan: Plan, table: Path | None = None) -> Self:
@@ -119,14 +132,14 @@ class Study:
             raise BadInput(f"{data.source}: has no samples")
         network = load(plan.network, weights=plan.weights, classes=plan.classes, shape=plan.shape)
         _check_classes(network, data)
-        example = network.example()
-        traced = trace(network.module, example)
-        every = cuts(network.module, example)
-        known = None if table is None else _of_table(every, table)
-        wanted = choose(every, plan.cuts or "natural") if plan.cuts or known is None else known
-        chosen = wanted if known is None else _within(wanted, known, table)
-        study = cls(plan, network, traced, data, known or wanted, chosen)
+        formats = Formats.parse(network, plan.wire, plan.image)
+        traced = trace(network.module, network.example())
+        every = cuts(network.module, network.example())
+        known, chosen = _chosen(network, every, plan.cuts, table)
+        branches = at_cuts(network, every, known)
+        study = cls(plan, network, traced, data, formats, known, chosen, branches)
         study._check_samples()
+        study._check_symbols()
         return study
 
     def _check_samples(self) -> None:
@@ -138,13 +151,29 @@ class Study:
         if why:
             raise BadInput(f"{self.network.name}: {why}; outcomes per sample need --batch 1")
 
+    def _check_symbols(self) -> None:
+        """Numbers can be sent as symbols only where a bottleneck makes such."""
+        if self.plan.snrs and not any(map(self._is_analogue, self.chosen)):
+            what = "has no bottleneck whose numbers are sent as symbols, as BottleNet++'s are"
+            raise BadInput(f"--snr: {self.network.name} {what}; leave it out")
+
+    def _is_analogue(self, cut: Cut) -> bool:
+        own = self.network.wire is not None and Wire.parse(self.network.wire) == SYMBOLS
+        return own and cut.name == BOTTLENECK
+
+    def levels(self, cut: Cut) -> tuple[Level, ...]:
+        """Of the link, at a cut: symbols are sent at the bottleneck only."""
+        analogue = self._is_analogue(cut)
+        return tuple(level for level in self.plan.levels if analogue or level.snr_db is None)
+
     @cached_property
     def crossings(self) -> dict[int, Crossing]:
         """The chosen cuts, by their numbers."""
-        wire = Wire.parse(self.plan.wire)
-        image = None if self.plan.image == "none" else Wire.parse(self.plan.image)
         return {
-            cut.index: crossing(self.network, self.traced, cut, wire, image) for cut in self.chosen
+            cut.index: crossing(
+                self.network, self.traced, cut, self.formats, self.branches.get(cut.index)
+            )
+            for cut in self.chosen
         }
 
     @cached_property
@@ -179,12 +208,11 @@ class Study:
             raise BadInput(f"{self.data.source}: has the label {most}; {_answers(self.network)}")
         return samples
 
-    def keys(self, start: int, batch_sha256: str, cut: Cut) -> dict[float, str]:
-        """By loss, what the rows of a batch at a cut are cached under."""
-        made = (self.sha256, self.network.name, torch.__version__, self.plan.threads)
-        wire = self.plan.image if cut.index == 0 and self.plan.image != "none" else self.plan.wire
-        where = (batch_sha256, start, cut.before, cut.name, wire)
-        return {loss: cache.key(*made, *where, loss) for loss in self.plan.levels}
+    def keys(self, start: int, batch_sha256: str, cut: Cut) -> dict[Level, str]:
+        """By level, what the rows of a batch at a cut are cached under."""
+        made = (self.sha256, self.crossings[cut.index].name, torch.__version__, self.plan.threads)
+        where = (batch_sha256, start, cut.before, str(self.formats.at(cut)), str(ROW))
+        return {level: cache.key(*made, *where, level) for level in self.levels(cut)}
 
 
 def _check_classes(network: LoadedModel, data: Dataset) -> None:
@@ -200,24 +228,14 @@ def _answers(network: LoadedModel) -> str:
     return f"{what}: give a network trained on these data, and its --classes"
 
 
-def _of_table(every: Sequence[Cut], table: Path) -> list[Cut]:
-    """The cuts of a model table: by name, or where it has names of its own by what it counts."""
-    rows = Table(table).check_columns("layer", "macs", "params").rows
-    try:
-        named = choose(every, ",".join(row["layer"] for row in rows[1:-1]))
-    except BadInput:
-        named = []
-    counts = [(str(cut.macs), str(cut.params)) for cut in named]
-    same = counts == [(row["macs"], row["params"]) for row in rows]
-    return named if same else choose(every, str(table))
-
-
-def _within(wanted: Sequence[Cut], known: Sequence[Cut], table: Path | None) -> list[Cut]:
-    """The wanted cuts as the table has them."""
-    at = {cut.before: cut for cut in known}
-    lost = [cut.name for cut in wanted if cut.before not in at]
-    if lost:
-        have = ", ".join(cut.name for cut in known)
-        what = f"{table}: has a profile, and no cut"
-        raise BadInput(*(f"{what} {name!r}; there are {have}: profile it anew" for name in lost))
-    return [at[cut.before] for cut in wanted]
+def _chosen(
+    network: LoadedModel, every: Sequence[Cut], which: str | None, table: Path | None
+) -> tuple[Sequence[Cut], Sequence[Cut]]:
+    """The cuts of the model table, and those to run; those of exits are among both."""
+    if table is None:
+        wanted = choose(every, which or usual(network), network.exits)
+        return wanted, wanted
+    known = of_table(every, table)
+    wanted = known if which is None else choose(every, which)
+    exits = [find(every, name) for name in network.exits]
+    return known, within([*wanted, *exits], known, table)

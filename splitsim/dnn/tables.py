@@ -18,6 +18,7 @@ MODEL = (
     *("cut", "layer", "macs", "params", "output_shape", "tensor_bytes", "wire_bytes"),
     *("head_bytes", "tail_bytes"),
 )
+BRANCH = ("exit_macs", "exit_params")  # only of networks with exits
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")  # of a model or a hardware: a part of file names
 
 
@@ -28,12 +29,20 @@ class Memory(NamedTuple):
     tail_bytes: int
 
 
+class Counts(NamedTuple):
+    """Multiply-accumulates and parameters of the branch of an exit."""
+
+    macs: int
+    params: int
+
+
 def model_files(
     name: str,
     cuts: Sequence[Cut],
     wire_bytes: Sequence[float],
     card: Mapping[str, object],
     memory: Sequence[Memory],
+    exits: Mapping[int, Counts],
 ) -> dict[str, bytes]:
     """``models/<name>.csv`` and ``.toml``, by their paths below the tables' folder.
 
@@ -43,15 +52,16 @@ def model_files(
         wire_bytes: of the message at each cut, 0 at the last.
         card: the TOML's keys; ``answer_bytes`` and ``top1`` must be among them.
         memory: what each side needs at each cut.
+        exits: what the branch at a cut costs, by the cut's number; empty without exits.
     """
     rows = [
         [
             *(cut.index, cut.name, cut.macs, cut.params, shape_text(cut), cut.tensor_bytes),
-            *(f"{sent:.12g}", *sides),
+            *(f"{sent:.12g}", *sides, *(exits.get(cut.index, ("", "")) if exits else ())),
         ]
         for cut, sent, sides in zip(cuts, wire_bytes, memory, strict=True)
     ]
-    table = as_csv(MODEL, rows)
+    table = as_csv((*MODEL, *(BRANCH if exits else ())), rows)
     return {f"models/{name}.csv": table, f"models/{name}.toml": as_toml(card)}
 
 

@@ -75,12 +75,13 @@ def verify(
 def _checks(study: Study, tasks: Sequence[Task]) -> Iterator[Check]:
     """Whole batches are computed as they were: the last bits of tensors depend on them."""
 
-    def batch(task: Task) -> tuple[int, int, float]:
+    def batch(task: Task) -> tuple[int, int, int]:
         return task.batch(study)
 
     with study.threads():
-        for (cut, start, loss), group in groupby(sorted(tasks, key=batch), key=batch):
-            rows = study.crossings[cut].rows(study.take(start), start, [loss])[loss]
+        for (cut, start, number), group in groupby(sorted(tasks, key=batch), key=batch):
+            level = study.plan.levels[number]
+            rows = study.crossings[cut].rows(study.take(start), start, [level])[level]
             yield from (_check(task, rows[task.sample - start]) for task in group)
 
 
@@ -94,6 +95,6 @@ def _check(task: Task, real: np.void) -> Check:
         sample=task.sample,
         row_bytes=float(row["sent_bytes"]),
         row_correct=float(row["correct"]),
-        real_bytes=int(real["bytes"]),
-        real_correct=bool(real["correct"]),
+        real_bytes=0 if task.exited else int(real["bytes"]),
+        real_correct=bool(real["exit_correct" if task.exited else "correct"]),
     )

@@ -1,16 +1,18 @@
 """Wire formats: the tensors that cross a cut as the bytes of a message, and back.
 
 A format is a form and, behind a plus, an entropy stage: ``float32``, ``float16``, ``uint8``,
-``uint8-channel+zstd``, ``4bit+zlib9``, ``topk0.05``; for the input image ``jpeg90`` or ``webp75``.
+``uint8-channel+zstd``, ``4bit+zlib9``, ``topk0.05``; ``spikes`` for zeros and ones, ``map-jpeg75``
+for maps as a picture; for the input image ``jpeg90`` or ``webp75``.
 ``splitsim.dnn.message`` has the layout of the bytes.
 
 Lost packets erase the elements whose bits they held, and no others: codes have fixed lengths. An
 erased element becomes the mean of the tensor's others, which the receiver knows and which, where
-values are rectified, is nearer than the 0 of a dropout; with ``topk`` it is one of the many zeros.
+values are rectified, is nearer than the 0 of a dropout; with ``topk`` and ``spikes`` it is 0.
 Behind an entropy stage there is one stream: the first lost packet also takes all that comes after
 it, and with ``zstd`` the block it lies in, which is most often the whole tensor. The header is in
 the first packet, and without it nothing can be told: the tensor is 0. Of an image, ``jpeg`` loses
-the rows of blocks that a lost packet touches, ``webp`` all; they become grey.
+the rows of blocks that a lost packet touches, ``webp`` all; they become grey. ``map-jpeg`` loses
+such rows too, and its lost elements become the mean.
 """
 
 from __future__ import annotations
@@ -26,15 +28,17 @@ from torch import Tensor
 from splitsim.dnn import packets
 from splitsim.dnn.entropy import Entropy
 from splitsim.dnn.fields import Mask, Octets
-from splitsim.dnn.forms import Affine, Float, Floats, Form, TopK
+from splitsim.dnn.forms import Affine, Float, Floats, Form, Spikes, TopK
 from splitsim.dnn.images import Picture
+from splitsim.dnn.maps import MapJpeg
 from splitsim.dnn.message import TYPES, Header, Part
 from splitsim.errors import BadInput
 
-FORMS: tuple[type[Form], ...] = (Float, Affine, TopK, Picture)
+FORMS: tuple[type[Form], ...] = (Float, Affine, TopK, Spikes, MapJpeg, Picture)
 FORMS_ARE = (
     "float32, float16, uint8, uint8-channel, 1bit to 16bit, 1bit-channel to 16bit-channel, "
-    "topk0.05 (or another share), and for the input image jpeg1 to jpeg100, webp1 to webp100"
+    "topk0.05 (or another share), spikes, map-jpeg1 to map-jpeg100, and for the input image "
+    "jpeg1 to jpeg100, webp1 to webp100"
 )
 STAGES_ARE = "zlib1 to zlib9, zstd1 to zstd22 (zlib is zlib6, zstd is zstd1)"
 
@@ -61,7 +65,7 @@ class Wire:
             problems.append(f"there is no form {name!r}; there are {FORMS_ARE}")
         if entropy is None:
             problems.append(f"there is no entropy stage {stage!r}; there are {STAGES_ARE}")
-        if isinstance(form, Picture) and plus:
+        if isinstance(form, Picture | MapJpeg) and plus:
             problems.append(f"an image file is squeezed already; use {name}")
         if form is None or entropy is None or problems:
             raise BadInput(*(f"wire {text!r}: {problem}" for problem in problems))

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from splitsim.task import Options, View
+from splitsim.view import Options, View
 
 
 class Policy(Protocol):

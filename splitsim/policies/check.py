@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from splitsim.entries import Radio
 from splitsim.policies.base import Policy
-from splitsim.task import DONE, Demand, Option, Options, Record, View, Word
+from splitsim.task import DONE, Demand, Mixture, Option, Record
+from splitsim.view import Options, View, Word
 
 RADIO = Radio("radio", 4e-7, 5e-8, 1.3, 1.3, 0.3, 1.2, (10.0,), (1.1,), "assumed", 3.0)
 
@@ -51,13 +53,17 @@ def _is_index(choice: object, options: Options) -> bool:
 
 
 def _options() -> Options:
-    """Two models, three cuts, two servers."""
+    """Two models, three cuts, two servers; half of the small one's samples may end early."""
     found = []
     for model in ("small", "large"):
         for cut, layer in enumerate(("input", "middle")):
             demand = Demand(0.01 * cut, 4e4 / (1 + cut), 0.02, 100.0, 0.8)
             found += [Option(model, cut, layer, server, demand) for server in ("edge", "cloud")]
         found.append(Option(model, 2, "output", None, Demand(0.2, correct=0.8)))
+    ended = Option("small", 1, "middle", None, Demand(0.012, correct=0.7), exit="middle")
+    mean = Demand(0.011, 1e4, 0.01, 50.0, 0.75)
+    ways = Mixture((ended, found[2]), (0.5, 0.5), np.array([0, 1]))
+    found.append(replace(found[2], mean=mean, threshold=0.9, mixture=ways))
     return Options(
         found,
         servers=("edge", "cloud"),

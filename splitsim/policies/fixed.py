@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from splitsim.rng import endless
-from splitsim.task import Options, View
+from splitsim.view import Options, View
 
 
 class Local:
-    """Compute everything on the device."""
+    """Compute everything on the device; with the threshold ``exit``, until an exit is sure."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, exit: float | None = None) -> None:  # noqa: A002 - a key
         self._model = model
+        self._exit = exit
         self._index = 0
 
     def reset(self, options: Options, rng: np.random.Generator) -> None:
         """Find the option."""
-        self._index = options.local(self._model)
+        self._index = options.local(self._model, self._exit)
 
     def choose(self, view: View) -> int:
         """Always the same."""
@@ -25,17 +26,27 @@ class Local:
 
 
 class Split:
-    """Compute the head here and the tail on a server; ``cut`` is a layer's name or a number."""
+    """Compute the head here and the tail on a server; ``cut`` is a layer's name or a number.
 
-    def __init__(self, model: str, cut: str | int, server: str | None = None) -> None:
+    With the threshold ``exit`` a task ends here if an exit on its way to the cut is sure enough.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        cut: str | int,
+        server: str | None = None,
+        exit: float | None = None,  # noqa: A002 - a key
+    ) -> None:
         self._model = model
         self._cut = cut
         self._server = server
+        self._exit = exit
         self._index = 0
 
     def reset(self, options: Options, rng: np.random.Generator) -> None:
         """Find the option."""
-        self._index = options.find(self._model, self._cut, self._server)
+        self._index = options.find(self._model, self._cut, self._server, self._exit)
 
     def choose(self, view: View) -> int:
         """Always the same."""

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from splitsim.task import Options, View, Word
+from splitsim.view import Options, View, Ways, Word
+
+ROUNDING = 1e-9  # of a mean over samples
 
 
 def estimate(view: View, initial_rate_bps: float, forget_after_s: float) -> Estimate:
@@ -17,11 +19,13 @@ def estimate(view: View, initial_rate_bps: float, forget_after_s: float) -> Esti
     ``initial_rate_bps`` before the first and when the last is older than ``forget_after_s``;
     a server makes a task wait as long as it last told, less the time that has passed since,
     and at least as long as the average of what it told, until that is too old as well.
-    Without chance and competition this is exactly what happens.
+    Without chance and competition this is exactly what happens; of an option with exits, the
+    mean over the samples.
     """
     outlook = _outlook(view, initial_rate_bps, forget_after_s)
     promotions = _promotions(view, outlook)
-    return _seconds(view, outlook, promotions), _joules(view, outlook, promotions)
+    mean = view.options.mean
+    return mean(_seconds(view, outlook, promotions)), mean(_joules(view, outlook, promotions))
 
 
 Estimate = tuple[np.ndarray, np.ndarray]
@@ -46,42 +50,43 @@ def _wait_s(word: Word, age_s: float, forget_after_s: float) -> float:
 
 
 def _seconds(view: View, outlook: np.ndarray, promotions: np.ndarray | float) -> np.ndarray:
-    options, busy_s = view.options, view.compute_backlog_s
-    seconds: np.ndarray = options.law_s @ outlook
+    """Of every way that an option comes down to."""
+    ways, busy_s = view.options.ways, view.compute_backlog_s
+    seconds: np.ndarray = ways.law_s @ outlook
     if busy_s:
         seconds += busy_s
     if view.uplink_backlog_bits:
         free_s = view.uplink_backlog_bits * outlook[1]
-        seconds += options.sends * np.maximum(free_s - busy_s - options.head_s, 0.0)
-    if options.radio.promotion_s:
-        seconds += options.radio.promotion_s * promotions
+        seconds += ways.sends * np.maximum(free_s - busy_s - ways.head_s, 0.0)
+    if view.options.radio.promotion_s:
+        seconds += view.options.radio.promotion_s * promotions
     return seconds
 
 
 def _promotions(view: View, outlook: np.ndarray, borne: float = 1.0) -> np.ndarray | float:
-    """How often the radio must wake up for each option: before it sends, and for the answer.
+    """How often the radio must wake up for each way: before it sends, and for the answer.
 
     Args:
         view: what is known.
         outlook: what is expected.
         borne: the share that this task bears of the first one, which serves later ones as well.
     """
-    options, radio = view.options, view.options.radio
+    ways, radio = view.options.ways, view.options.radio
     if not radio.promotion_s:
         return 0.0
     awake_s = view.tail_left_s + view.uplink_backlog_bits * outlook[1]
-    soon = view.compute_backlog_s + options.longest_head_s <= awake_s
-    if soon and options.longest_far_s + max(outlook[3:], default=0.0) <= radio.awake_s:
+    soon = view.compute_backlog_s + ways.longest_head_s <= awake_s
+    if soon and ways.longest_far_s + max(outlook[3:], default=0.0) <= radio.awake_s:
         return 0.0  # as most often: it is awake whatever is chosen
-    sending = (view.compute_backlog_s + options.head_s > awake_s) | (awake_s == 0)
-    answered = _until_answer_s(options, outlook) > radio.awake_s
-    promotions: np.ndarray = options.sends * (borne * sending + answered)
+    sending = (view.compute_backlog_s + ways.head_s > awake_s) | (awake_s == 0)
+    answered = _until_answer_s(ways, outlook) > radio.awake_s
+    promotions: np.ndarray = ways.sends * (borne * sending + answered)
     return promotions
 
 
-def _until_answer_s(options: Options, outlook: np.ndarray) -> np.ndarray:
+def _until_answer_s(ways: Ways, outlook: np.ndarray) -> np.ndarray:
     """From the last bit sent to the first of the answer."""
-    until_answer_s: np.ndarray = options.far_s + np.append(outlook[3:], 0.0)[options.server]
+    until_answer_s: np.ndarray = ways.far_s + np.append(outlook[3:], 0.0)[ways.server]
     return until_answer_s
 
 
@@ -92,17 +97,17 @@ def _joules(view: View, outlook: np.ndarray, promotions: np.ndarray | float) -> 
     until the next task is sent, and draws its tail in both; if nothing is sent, the tail that
     is running goes on.
     """
-    options, radio = view.options, view.options.radio
-    airtime_s = options.send_bits * outlook[1] + options.answer_bits * outlook[2]
-    joules: np.ndarray = options.fixed_j + radio.b_w * airtime_s
+    ways, radio = view.options.ways, view.options.radio
+    airtime_s = ways.send_bits * outlook[1] + ways.answer_bits * outlook[2]
+    joules: np.ndarray = ways.fixed_j + radio.b_w * airtime_s
     if radio.promotion_s:
         airtime_s += radio.promotion_s * promotions
         joules += radio.promotion_j * promotions
     if any(radio.tail_w):
         silent_s = np.maximum(view.task_gap_s - airtime_s, 0.0)
-        until_answer_s = np.minimum(_until_answer_s(options, outlook), silent_s)
+        until_answer_s = np.minimum(_until_answer_s(ways, outlook), silent_s)
         tails_j = radio.tail_j(until_answer_s) + radio.tail_j(silent_s - until_answer_s)
-        joules += np.where(options.sends, tails_j, _going_on_j(view))
+        joules += np.where(ways.sends, tails_j, _going_on_j(view))
     return joules
 
 
@@ -125,6 +130,8 @@ class Predictive:
         initial_rate_bps: rate to expect while there is no estimate.
         forget_after_s: age at which averages count no longer.
         models: the models to choose among; all by default.
+        min_correct: least expected share of right answers of the options to choose among. Without
+            it exits are judged by time and energy alone: the threshold that most tasks meet wins.
     """
 
     def __init__(
@@ -134,6 +141,7 @@ class Predictive:
         initial_rate_bps: float = 5e6,
         forget_after_s: float = 5.0,
         models: Sequence[str] | None = None,
+        min_correct: float = 0.0,
     ) -> None:
         if min(latency_weight, energy_weight) < 0 or latency_weight + energy_weight == 0:
             raise ValueError("latency_weight and energy_weight must be >= 0, one of them above")
@@ -141,15 +149,18 @@ class Predictive:
             raise ValueError("models must not be empty; leave it out to choose among all")
         if not (initial_rate_bps > 0 and forget_after_s >= 0):
             raise ValueError("initial_rate_bps must be > 0 and forget_after_s >= 0")
+        if not 0 <= min_correct <= 1:
+            raise ValueError(f"min_correct must be a share from 0 to 1, not {min_correct}")
         self._latency_weight = latency_weight
         self._energy_weight = energy_weight
         self._initial_rate_bps = initial_rate_bps
         self._forget_after_s = forget_after_s
         self._models = models
+        self._min_correct = min_correct
         self._barred: np.ndarray | None = None
 
     def reset(self, options: Options, rng: np.random.Generator) -> None:
-        """Bar the options of other models."""
+        """Bar the options of other models, and those that are wrong too often."""
         unknown = sorted(set(self._models or ()) - set(options.models))
         if unknown:
             raise LookupError(
@@ -160,9 +171,16 @@ class Predictive:
                 "energy cannot be weighed: hardware.csv has no watts for a device; add them, or "
                 "energy_weight: 0 (with latency_weight above)"
             )
-        if self._models is not None:
-            barred = [option.model not in self._models for option in options]
-            self._barred = np.where(barred, math.inf, 0.0)
+        named = self._models or options.models
+        barred = np.array([option.model not in named for option in options])
+        best = float(options.correct[~barred].max(initial=0.0))
+        barred |= options.correct < self._min_correct - ROUNDING
+        if barred.all():
+            raise LookupError(
+                f"no option is right in min_correct {self._min_correct:g} of all tasks; the best "
+                f"is in {best:.4g}"
+            )
+        self._barred = np.where(barred, math.inf, 0.0) if barred.any() else None
 
     def choose(self, view: View) -> int:
         """The cheapest; ties go to the first."""
@@ -174,6 +192,7 @@ class Predictive:
         if self._energy_weight:
             joules = _joules(view, outlook, promotions)
             cost = self._latency_weight * cost + self._energy_weight * joules
+        cost = view.options.mean(cost)
         if self._barred is not None:
             cost = cost + self._barred
         return int(cost.argmin())
@@ -189,5 +208,8 @@ class Frugal(Predictive):
         initial_rate_bps: float = 5e6,
         forget_after_s: float = 5.0,
         models: Sequence[str] | None = None,
+        min_correct: float = 0.0,
     ) -> None:
-        super().__init__(latency_weight, energy_weight, initial_rate_bps, forget_after_s, models)
+        super().__init__(
+            latency_weight, energy_weight, initial_rate_bps, forget_after_s, models, min_correct
+        )

@@ -12,6 +12,8 @@ from splitsim.uncertainty import BASES, weaker
 SCENARIO = "scenario"  # channels, loads and waiting: chosen, not read from a table
 KINDS = (*BASES, SCENARIO)
 NOTHING = np.zeros(len(BASES))
+ON_DEVICE = ("pre", "head", "encode", "exit")
+CHOICE = ("device", "option", "server", "exit")
 
 Columns = Mapping[str, np.ndarray]
 Sums = dict[str, np.ndarray]  # by part, the sum over tasks that rests on each of KINDS
@@ -27,9 +29,10 @@ class Grounds:
     def __init__(self, options: Columns) -> None:
         names = list(options)
         rows = [dict(zip(names, row, strict=True)) for row in zip(*options.values(), strict=True)]
-        keys = [(row["group"], row["option"], _text(row["server"])) for row in rows]
+        names = ["group", "option", "server", "exit"]
+        keys = [tuple(_text(row[name]) for name in names) for row in rows]
         self._index = {key: n for n, key in enumerate(keys)}
-        self._device = _stack(_time(row, "pre", "head", "encode") for row in rows)
+        self._device = _stack(_time(row, *ON_DEVICE) for row in rows)
         self._server = _stack(_time(row, "decode", "tail") for row in rows)
         self._whole = _stack(_all(row["whole_basis"]) for row in rows)
         self._compute = _stack(map(_energy, rows))
@@ -39,11 +42,11 @@ class Grounds:
         self._radio = _stack(_all(row["radio_basis"]) for row in rows)
 
     def options_of(self, tasks: Columns) -> np.ndarray:
-        """Which option each task was given, as a number."""
+        """Which option each task was given, and at which of its exits it ended, as a number."""
         import pandas as pd
 
         ways, codes = [], np.zeros(len(tasks["device"]), int)
-        for name in ("device", "option", "server"):
+        for name in CHOICE:
             code, values = pd.factorize(tasks[name])  # -1: none
             codes = codes * (len(values) + 1) + code + 1
             ways.append([None, *values])
@@ -94,9 +97,9 @@ class Grounds:
         for values in reversed(ways):
             code, n = divmod(code, len(values))
             names.append(values[n])
-        server, option, device = names
+        device, *choice = reversed(names)
         group = (device or "").rpartition("-")[0]
-        return self._index.get((group, option, server), len(self._index))
+        return self._index.get((group, *choice), len(self._index))
 
 
 def shares_text(parts: Mapping[str, float]) -> str:
@@ -133,9 +136,8 @@ def _energy(row: Mapping[str, object]) -> np.ndarray:
     if not math.isnan(_number(row["energy_j"], math.nan)):
         return _all(str(row["head_basis"]))
     watts = str(row["compute_basis"])
-    steps = ("pre", "head", "encode")
-    weak = {f"{step}_basis": _weaker(str(row[f"{step}_basis"]), watts) for step in steps}
-    return _time({**row, **weak}, *steps)
+    weak = {f"{step}_basis": _weaker(str(row[f"{step}_basis"]), watts) for step in ON_DEVICE}
+    return _time({**row, **weak}, *ON_DEVICE)
 
 
 def _text(value: object) -> str | None:

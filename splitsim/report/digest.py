@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from splitsim.parts import PartName, parts_in
-from splitsim.report.basis import KINDS, Grounds, Sums
+from splitsim.report.basis import CHOICE, KINDS, Grounds, Sums
 from splitsim.summary import ENERGY
 from splitsim.task import STAMPS
 
@@ -35,8 +36,6 @@ LATENCY_PARTS = {
     "fallback": ("fallback_start_s", "fallback_end_s"),
 }
 ENERGY_PARTS = dict(zip(("compute", "send", "receive", "radio tail"), ENERGY, strict=True))
-
-CHOICE = ("device", "option", "server")
 
 Columns = Mapping[str, np.ndarray]
 
@@ -80,7 +79,9 @@ class TimeLine:
 class Group:
     """One policy at one point, all its seeds together, warm-up left out.
 
-    The parts of the latency are means over done tasks, those of the energy over all.
+    The parts of the latency are means over done tasks, those of the energy over all. ``exits``
+    are the shares of all tasks that exits answered: by exit, those that ended there early, and
+    those that had waited in vain.
     """
 
     point: int
@@ -92,6 +93,7 @@ class Group:
     energy_parts_j: Mapping[str, float]
     latency_basis_s: Mapping[str, Mapping[str, float]]  # by part, what rests on each basis
     energy_basis_j: Mapping[str, Mapping[str, float]]
+    exits: Mapping[tuple[str, bool], float]  # by the cut of the exit, and whether in vain
     deadlines_s: Sequence[float]  # the finite ones of its devices
     deadline_s: float  # of the first device; inf: none
     timeline: TimeLine
@@ -129,6 +131,7 @@ class _Part:
     energy_sums_j: Mapping[str, float]
     latency_basis_s: Sums
     energy_basis_j: Sums
+    exits: Counter[tuple[str, bool]]  # tasks
 
 
 class _Digester:
@@ -160,6 +163,7 @@ class _Digester:
             energy_parts_j=_means([part.energy_sums_j for part in parts], len(energy_j)),
             latency_basis_s=_basis([part.latency_basis_s for part in parts], len(latency_s)),
             energy_basis_j=_basis([part.energy_basis_j for part in parts], len(energy_j)),
+            exits=_exit_shares([part.exits for part in parts], len(energy_j)),
             deadlines_s=np.unique(deadlines_s[np.isfinite(deadlines_s)]).tolist(),
             deadline_s=float(deadlines_s[0]),
             timeline=self._timeline(first, str(devices["device"][0])),
@@ -174,7 +178,10 @@ class _Digester:
         parts_s = latency_parts_s(done)
         parts_j = {part: tasks[column] for part, column in ENERGY_PARTS.items()}
         grounds = self._grounds_of(name.point)
-        chosen = grounds.options_of(tasks)
+        exits, in_vain = tasks["exit"], ~np.isnan(tasks["fallback_start_s"])
+        early = np.array(exits)
+        early[in_vain] = None  # who waited in vain had gone the whole way
+        chosen = grounds.options_of({**tasks, "exit": early})
         head_s, fallback_s = _computing_s(tasks, "head"), _computing_s(tasks, "fallback")
         return _Part(
             latency_s=done["done_s"] - done["created_s"],
@@ -183,6 +190,11 @@ class _Digester:
             energy_sums_j={p: float(np.sum(v)) for p, v in parts_j.items()},
             latency_basis_s=grounds.latency(parts_s, fallback_s[answered], chosen[answered]),
             energy_basis_j=grounds.energy(parts_j, head_s, fallback_s, chosen),
+            exits=Counter(
+                (exit_, vain)
+                for exit_, vain in zip(exits.tolist(), in_vain.tolist(), strict=True)
+                if exit_ is not None
+            ),
         )
 
     def _grounds_of(self, point: int) -> Grounds:
@@ -226,6 +238,13 @@ def _basis(sums: Sequence[Sums], count: int) -> dict[str, dict[str, float]]:
     """Means over all seeds together, by part and basis."""
     means = {p: np.sum([each[p] for each in sums], axis=0) / max(count, 1) for p in sums[0]}
     return {part: dict(zip(KINDS, mean.tolist(), strict=True)) for part, mean in means.items()}
+
+
+def _exit_shares(
+    counts: Sequence[Counter[tuple[str, bool]]], tasks: int
+) -> dict[tuple[str, bool], float]:
+    total = sum(counts, Counter[tuple[str, bool]]())
+    return {key: count / tasks for key, count in total.items()}
 
 
 def _means(sums: Sequence[Mapping[str, float]], count: int) -> dict[str, float]:

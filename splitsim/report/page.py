@@ -144,6 +144,10 @@ class _Content:
         return tables.basis_table(self.groups, self.swept)
 
     @property
+    def exits(self) -> tables.Table:
+        return tables.exits_table(self.groups, self.swept)
+
+    @property
     def fits(self) -> tables.Table:
         return tables.fits_table(self.manifest.get("fits", ()))
 

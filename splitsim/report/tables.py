@@ -144,6 +144,17 @@ def basis_table(groups: Sequence[Group], swept: Sequence[Mapping[str, Any]]) -> 
     return Table("", headings, bodies)
 
 
+def exits_table(groups: Sequence[Group], swept: Sequence[Mapping[str, Any]]) -> Table:
+    """By policy, the percentages of its tasks that each exit answered; no lines without exits."""
+    exits = list(dict.fromkeys(name for group in groups for name, _ in group.exits))
+    bodies = [
+        (point_name(swept[point]), [_exits_line(group, exits) for group in of_point])
+        for point, of_point in groupby(groups, key=lambda group: group.point)
+        if exits
+    ]
+    return Table("", [(name, "% of tasks") for name in exits], bodies)
+
+
 def fits_table(fits: Sequence[Mapping[str, Any]]) -> Table:
     """The laws by which times were scaled, with their residuals."""
     headings = [
@@ -208,6 +219,15 @@ def _best(row: Row, key: str, found: Unit) -> Cell:
 def _basis_line(group: Group) -> Line:
     latency, energy = total(group.latency_basis_s), total(group.energy_basis_j)
     return Line(group.policy, [*_shares(latency, KINDS), *_shares(energy, BASES)])
+
+
+def _exits_line(group: Group, exits: Sequence[str]) -> Line:
+    cells = []
+    for name in exits:
+        early, in_vain = (100 * group.exits.get((name, vain), 0.0) for vain in (False, True))
+        note = f"{in_vain:.1f} after waiting" if in_vain else ""
+        cells.append(Cell(f"{early + in_vain:.1f}", note))
+    return Line(group.policy, cells)
 
 
 def _shares(parts: Mapping[str, float], kinds: Sequence[str]) -> list[Cell]:

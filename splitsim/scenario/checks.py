@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,12 +12,15 @@ from pydantic import ValidationError
 
 from splitsim.entries import Hardware
 from splitsim.errors import BadInput
+from splitsim.exits import branches
+from splitsim.outcomes import Outcomes
 from splitsim.policies.kinds import KINDS, arguments, policy_class
 from splitsim.profiles import Tables
 from splitsim.rng import stream
 from splitsim.scenario.document import Document, Path_, did_you_mean, listed
 from splitsim.scenario.explain import blame, explain
 from splitsim.scenario.schema import PolicySpec, Scenario, Spec
+from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
 from splitsim.world.channel import TraceChannel
@@ -42,6 +46,7 @@ class Checks:
         self._times()
         self._patience()
         self._profiles()
+        self._symbols()
         self._outcomes()
         if self.problems:
             return None
@@ -128,14 +133,15 @@ class Checks:
     def _outcomes(self) -> None:
         """Samples must be the same for all models, and what loss does must be known."""
         dataset = self.scenario.dataset
-        counts: dict[str, int] = {}
+        tables: dict[str, Outcomes] = {}
         for m, model in enumerate(self.scenario.models if dataset else ()):
             found = self._ask(("models", m), self.tables.outcomes, model, str(dataset))
             if found is None:
                 continue
-            counts[model] = found.samples
+            tables[model] = found
             for name, cell in self.scenario.cells.items():
                 self._ask(("cells", name, "transport"), found.by_cut, cell.transport.erased)
+        counts = {model: found.samples for model, found in tables.items()}
         if len(set(counts.values())) > 1:
             said = ", ".join(f"{count} of {model}" for model, count in counts.items())
             self._wrong(("dataset",), f"the models must have the same samples, not {said}")
@@ -143,6 +149,52 @@ class Checks:
             if cell.transport.erased and dataset is None:
                 what = "loses packets for good: name a dataset with outcomes at that loss"
                 self._wrong(("cells", name, "transport"), what)
+            if isinstance(cell.transport, Analogue) and dataset is None:
+                what = "what is heard depends on the sample: name a dataset with outcomes at SNRs"
+                self._wrong(("cells", name, "transport"), what)
+        self._exits(tables)
+        self._heard(tables)
+
+    def _exits(self, tables: Mapping[str, Outcomes]) -> None:
+        """Who may end early needs exits whose answers and times are known."""
+        if self.scenario.exits is None:
+            for n, device in enumerate(self.scenario.devices):
+                if device.timeout is not None and device.timeout.then == "exit":
+                    what = "needs exits; add exits: {by: confidence, thresholds: [0.9]}, or fail"
+                    self._wrong(("devices", n, "timeout", "then"), what)
+        elif self.scenario.dataset is None:
+            what = "samples decide who ends early; name a dataset with outcomes of exits"
+            self._wrong(("exits",), what)
+        elif len(tables) == len(self.scenario.models) and not any(
+            found.exits for found in tables.values()
+        ):
+            what = "no model has exits in its outcomes on the dataset; add one, or remove this"
+            self._wrong(("exits",), what)
+        else:
+            self._branches(tables)
+
+    def _branches(self, tables: Mapping[str, Outcomes]) -> None:
+        """The exits in the outcomes of each model must be those in its profile on each device."""
+        unlike = {device.hardware: n for n, device in enumerate(self.scenario.devices)}
+        for hardware, n in unlike.items():
+            for name, found in tables.items():
+                with suppress(BadInput):  # a table that is missing was told of before
+                    model, profile = self.tables.model(name), self.tables.profile(name, hardware)
+                    self._ask(("devices", n, "hardware"), branches, model, profile, found)
+
+    def _symbols(self) -> None:
+        for name, cell in self.scenario.cells.items():
+            for path, what in cell.misfits():
+                self._wrong(("cells", name, *path), what)
+
+    def _heard(self, tables: Mapping[str, Outcomes]) -> None:
+        """What noise does to symbols must be known of some model."""
+        whole = len(tables) == len(self.scenario.models)
+        unknown = tables and whole and not any(found.heard for found in tables.values())
+        for name, cell in self.scenario.cells.items():
+            if isinstance(cell.transport, Analogue) and unknown:
+                what = "no model has outcomes of symbols at an SNR (a column snr_db); add one"
+                self._wrong(("cells", name, "transport"), f"{what}, or send bits")
 
     def _watts(self, path: Path_, board: Hardware | None) -> None:
         if board is not None and not board.has_watts:

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from splitsim.component import Component, Count, Name, NonNegative, Positive
 from splitsim.entries import Fit, Hardware, Radio
+from splitsim.exits import Exits
 from splitsim.options import options
 from splitsim.policies.base import Policy
 from splitsim.policies.kinds import policy_class
@@ -18,7 +19,8 @@ from splitsim.profiles import Tables
 from splitsim.system.cell import CellSpec
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
-from splitsim.task import Option, Options
+from splitsim.task import Option
+from splitsim.view import Options
 
 MOST = 10_000  # points, and seeds: parts are numbered with four digits
 
@@ -43,6 +45,7 @@ class Scenario(Component):
     created before ``warmup_s`` are simulated and kept, but not summarised. ``seeds`` is the
     number of replications. ``tables`` are folders of your own laid out like ``traces/``. With a
     ``dataset`` each task is a real sample: its bytes and answer are what the models gave for it.
+    With ``exits`` models that have some may end tasks early: an option per threshold.
     """
 
     name: Name
@@ -52,6 +55,7 @@ class Scenario(Component):
     seeds: Annotated[Count, Field(le=MOST)] = 1
     models: Annotated[Sequence[str], Field(min_length=1)]
     dataset: str | None = None
+    exits: Exits | None = None
     tables: Sequence[str] = ()
     devices: Annotated[Sequence[DeviceSpec], Field(min_length=1)]
     cells: Annotated[Mapping[Name, CellSpec], Field(min_length=1)]
@@ -87,18 +91,24 @@ class Spec:
                 d.hardware,
                 cells[d.cell].transport.erased,
                 (None, *drawn) if d.service.kind == "recorded" else drawn,
+                d.timeout is not None and d.timeout.then == "exit",
+                cells[d.cell].snr_db,
             )
             for d in devices
         }
+        models, dataset, exits = scenario.models, scenario.dataset, scenario.exits
         ways = {
-            kind: options(tables, scenario.models, kind[0], boards, scenario.dataset, *kind[1:])
-            for kind in dict.fromkeys(kinds.values())
+            at: options(
+                *(tables, models, at[0], boards, dataset, *at[1:3], exits),
+                spare=at[3],
+                snr_db=at[4],
+            )
+            for at in dict.fromkeys(kinds.values())
         }
         radios = {
             name: tables.radio(cell.radio).sending(cell.transport.attempts)
             for name, cell in cells.items()
         }
-        dataset = scenario.dataset
         return cls(
             point,
             swept,

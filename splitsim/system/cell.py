@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -10,7 +11,9 @@ from splitsim.component import Component, NonNegative, Share
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock
 from splitsim.system.stations import Link
-from splitsim.world.channel import Channel
+from splitsim.world.channel import Channel, HasSnr
+from splitsim.world.fading import Streams
+from splitsim.world.rate import Symbols
 
 
 class Dedicated(Component):
@@ -69,12 +72,69 @@ class Unreliable(Component):
         return self.loss
 
 
+class Analogue(Component):
+    """Numbers are sent as symbols and heard with noise, as the outcomes at that SNR say.
+
+    It concerns the uplink, whose rate is of kind ``symbols``; answers come back as bits. What the
+    radio draws per bit is drawn for each bit of the numbers.
+    """
+
+    kind: Literal["analogue"]
+
+    def goodput(self, rate: Steps) -> Steps:
+        """The rate at which numbers are sent, in bits of them."""
+        return rate
+
+    @property
+    def attempts(self) -> float:
+        """How often a bit is sent."""
+        return 1.0
+
+    @property
+    def erased(self) -> float:
+        """The share of packets that the receiver has to do without: there are none."""
+        return 0.0
+
+
 class CellSpec(Component):
     """A cell in the scenario file; ``latency_s`` is one way, between device and cell."""
 
     sharing: Annotated[Dedicated, Field(discriminator="kind")] = Dedicated()
-    transport: Annotated[Reliable | Unreliable, Field(discriminator="kind")] = Reliable()
+    transport: Annotated[Reliable | Unreliable | Analogue, Field(discriminator="kind")] = Reliable()
     radio: str
     latency_s: NonNegative = 0.0
     uplink: Channel
     downlink: Channel
+
+    @property
+    def snr_db(self) -> float | None:
+        """The mean SNR at which numbers are heard; None where bits are sent."""
+        if isinstance(self.transport, Analogue) and isinstance(self.uplink, HasSnr):
+            return self.uplink.snr.mean_db
+        return None
+
+    def misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Keys and what is wrong with them: symbols and an analogue transport need each other."""
+        up, down = self.uplink, self.downlink
+        has_snr, symbols = isinstance(up, HasSnr), _is_of_symbols(up)
+        if _is_of_symbols(down):
+            yield ("downlink", "rate"), "answers come back as bits, not as symbols; choose another"
+        if not isinstance(self.transport, Analogue):
+            if symbols:
+                what = "symbols need transport: {kind: analogue}; add it, or choose another kind"
+                yield ("uplink", "rate"), what
+        elif not has_snr:
+            what = "has no SNR, at which an analogue transport is heard; make it awgn or fading"
+            yield ("uplink",), what
+        elif not symbols:
+            yield ("uplink", "rate"), "an analogue transport sends {kind: symbols}, nothing else"
+
+    def snrs(self, streams: Streams) -> Steps | None:
+        """The SNR over time at which numbers are heard, a ratio of powers; None: bits are sent."""
+        if isinstance(self.transport, Analogue) and isinstance(self.uplink, HasSnr):
+            return self.uplink.snrs(streams)
+        return None
+
+
+def _is_of_symbols(channel: Channel) -> bool:
+    return isinstance(channel, HasSnr) and isinstance(channel.rate, Symbols)

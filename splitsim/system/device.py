@@ -13,6 +13,7 @@ from splitsim.component import Component, Count, Name, Positive
 from splitsim.entries import Hardware
 from splitsim.luck import Luck
 from splitsim.policies.base import Policy
+from splitsim.steps import Steps
 from splitsim.system.battery import BatterySpec
 from splitsim.system.cell import CellSpec
 from splitsim.system.clock import Clock
@@ -20,21 +21,24 @@ from splitsim.system.energy import Board
 from splitsim.system.knowledge import Knowledge
 from splitsim.system.server import Server
 from splitsim.system.stations import Fifo, Job, Link, Transfer
-from splitsim.task import DONE, STAMPS, UNFINISHED, Demand, Option, Options, Record
+from splitsim.task import DONE, STAMPS, UNFINISHED, Demand, Option, Record
+from splitsim.view import Options
 from splitsim.world.arrivals import Arrivals
 from splitsim.world.service import ConstantService, Service
 
 
 class Timeout(Component):
-    """Give up ``after_s`` from the creation or from the last byte sent; then fail or compute.
+    """Give up ``after_s`` from the creation or from the last byte sent; then fail, or go on here.
 
     ``then: local`` has the device compute the rest by itself, without further limit; it does
-    not concern tasks that are computed locally anyway.
+    not concern tasks that are computed locally anyway. ``then: exit`` takes the answer of the
+    last exit before the cut, at once, if the head is through; the branch there is evaluated
+    ahead, for every task, whatever threshold it has.
     """
 
     after_s: Positive
     since: Annotated[Literal["created", "sent"], Field(alias="from")]
-    then: Literal["fail", "local"] = "fail"
+    then: Literal["fail", "local", "exit"] = "fail"
 
 
 class DeviceSpec(Component):
@@ -72,6 +76,7 @@ class Device:
         servers: Sequence[Server],
         uplink: Link,
         downlink: Link,
+        snrs: Steps | None,
         luck: Iterator[Luck],
         horizon_s: float,
     ) -> None:
@@ -85,6 +90,7 @@ class Device:
         self.servers = servers
         self.uplink = uplink
         self.downlink = downlink
+        self.snrs = snrs
         self.luck = luck
         self.horizon_s = horizon_s
         self.compute = Fifo(clock)
@@ -94,7 +100,7 @@ class Device:
         self.one_way_s = [cell.latency_s + server.spec.backhaul_s for server in servers]
         deadline_s = math.inf if spec.deadline_s is None else spec.deadline_s
         self.known = Knowledge(options, deadline_s, uplink, servers, self.one_way_s)
-        self.falls_back = spec.timeout is not None and spec.timeout.then == "local"
+        self.then = "fail" if spec.timeout is None else spec.timeout.then
         self.created = self.in_flight = 0
         self._indices = range(len(options))
         self._learn = getattr(policy, "learn", None)
@@ -126,7 +132,7 @@ class Device:
         timeout = self.spec.timeout
         if timeout is None or timeout.since != since:
             return self.horizon_s
-        if option.server is None and self.falls_back:
+        if option.server is None and self.then == "local":
             return self.horizon_s
         return min(from_s + timeout.after_s, self.horizon_s)
 
@@ -154,6 +160,15 @@ class Device:
         self.radio.charge(record, transfer, self.radio.up)
         record.airtime_s, record.sent_bytes = transfer.airtime_s, transfer.sent_bits / 8
         record.tx_start_s, record.tx_end_s = transfer.start_s, transfer.end_s
+
+    def heard(self, record: Record, way: Option, transfer: Transfer) -> float | None:
+        """The share of right answers to symbols, at their mean SNR on the way; None: were bits."""
+        if way.heard is None or self.snrs is None or transfer.start_s is None:
+            return None
+        start_s, end_s = transfer.start_s, transfer.start_s + transfer.airtime_s
+        snr = self.snrs.mean(start_s, end_s) if end_s > start_s else self.snrs.value(start_s)
+        record.snr_db = 10 * math.log10(snr) if snr > 0 else -math.inf
+        return float(way.heard.at(record.snr_db).correct[record.sample])
 
     def receive(self, answer: Transfer) -> Transfer:
         """Put an answer on the downlink."""
@@ -188,13 +203,27 @@ class Device:
         record.status, record.left_s = UNFINISHED, off_s
         self.in_flight -= 1
 
-    def leave(self, record: Record, status: str, correct: float | None = None) -> bool:
-        """End a task now, one way or other; always True."""
+    def leave(
+        self,
+        record: Record,
+        status: str,
+        correct: float | None = None,
+        by_exit: str | None = None,
+    ) -> bool:
+        """End a task now, one way or other; always True.
+
+        Args:
+            record: its row.
+            status: how it ends.
+            correct: the share of right answers, if it is done.
+            by_exit: the cut whose exit answered, if one did.
+        """
         record.status = status
         record.left_s = self.clock.now
         if status == DONE:
             record.done_s = self.clock.now
             record.correct = correct
+            record.exit = by_exit
         self.in_flight -= 1
         if self._learn is not None and status != UNFINISHED:
             self._learn(record)

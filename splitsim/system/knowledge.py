@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from splitsim.system.server import Server
 from splitsim.system.stations import Job, Link, Transfer
-from splitsim.task import NOTHING_TOLD, Options, View, Word
+from splitsim.view import NOTHING_TOLD, Options, View, Word
 
 MEMORY = 0.8  # weight of the past in a device's averages, per observation
 
@@ -41,23 +41,29 @@ class Backlog:
     __slots__ = ("_jobs", "_total")
 
     def __init__(self) -> None:
-        self._jobs: deque[tuple[Job, float]] = deque()
+        self._jobs: deque[Job] = deque()
         self._total = 0.0
 
     def add(self, job: Job, amount: float) -> None:
         """A job was submitted."""
-        self._jobs.append((job, amount))
+        job.expected = amount
+        self._jobs.append(job)
         self._total += amount
+
+    def expect(self, job: Job, amount: float) -> None:
+        """More is known of a job submitted before."""
+        self._total += amount - job.expected
+        job.expected = amount
 
     def open(self, now_s: float) -> tuple[float, Job | None, float]:
         """The sum of all amounts, the oldest job and its amount."""
         jobs = self._jobs
         while jobs:
-            job, amount = jobs[0]
+            job = jobs[0]
             if not job.processed and (job.end_s is None or job.end_s > now_s):
-                return self._total, job, amount
+                return self._total, job, job.expected
             jobs.popleft()
-            self._total -= amount
+            self._total -= job.expected
         self._total = 0.0
         return 0.0, None, 0.0
 
@@ -132,6 +138,10 @@ class Knowledge:
     def sending(self, transfer: Transfer, expected_bits: float) -> None:
         """A transfer was queued, perhaps behind a head that is not over."""
         self._sending.add(transfer, expected_bits)
+
+    def decided(self, transfer: Transfer, expected_bits: float) -> None:
+        """A head is over, and with it is known whether its task sends."""
+        self._sending.expect(transfer, expected_bits)
 
     def sent(self, transfer: Transfer, now_s: float) -> None:
         """A transfer ended, or was cut."""

@@ -78,36 +78,44 @@ def life(device: Device, record: Record, luck: Luck) -> Life:
 
 
 def _life(device: Device, record: Record, option: Option, luck: Luck) -> Life:
-    if not (yield from _journey(device, record, option, luck)):
-        yield from _give_up(device, record, option, luck)
+    way = option.taken(record.sample)
+    if not (yield from _journey(device, record, option, way, luck)):
+        yield from _give_up(device, record, option, way, luck)
 
 
 def _journey(
-    device: Device, record: Record, option: Option, luck: Luck
+    device: Device, record: Record, option: Option, way: Option, luck: Luck
 ) -> Generator[Any, Any, bool]:
-    """The way to the answer; False where the task gives up."""
+    """The way to the answer; False where the task gives up.
+
+    The device knows the option; which way it comes down to turns out at the end of the head.
+    """
     clock = device.clock
     key = task_key(device.index, record.task)
-    demand = option.demand(record.sample)
+    demand = way.demand(record.sample)
     limit_s = device.limit_s(record.created_s, "created", option)
 
-    head = device.compute.admit(Job(clock, key, demand.head_s * option.head_factor(luck), limit_s))
+    head = device.compute.admit(Job(clock, key, demand.head_s * way.head_factor(luck), limit_s))
     device.computing(record, head, option, demand)
     if head.end_s is None:
         yield settle(head)
         return False
     if option.server is None:
         yield settle(head)
-        return device.leave(record, DONE, demand.correct)
+        return device.leave(record, DONE, demand.correct, way.exit)
 
     at = device.position[option.server]
     station = device.servers[at].station
     sent = Transfer(clock, key, 8 * demand.send_bytes, limit_s, device.one_way_s[at], head.end_s)
     device.known.sending(sent, option.send_bits)
-    if device.radio.may_sleep(head.end_s):
+    if option.mixture is not None or device.radio.may_sleep(head.end_s):
         device.radio.undecided += 1
         yield settle(head)
         device.radio.undecided -= 1
+        device.known.decided(sent, way.send_bits)
+        if way.server is None:
+            sent.end_s = clock.now  # of nothing
+            return device.leave(record, DONE, demand.correct, way.exit)
         sent.ready_s = device.radio.wake(record, clock.now, device.radio.up)
     else:
         sent.ready_s = device.radio.awake_s(head.end_s)
@@ -116,9 +124,10 @@ def _journey(
     if sent.gave_up or sent.end_s is None:
         return False
 
+    correct = demand.correct if way.heard is None else device.heard(record, way, sent)
     record.server_arrival_s = clock.now
     limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
-    tail = Job(clock, key, demand.tail_s * option.tail_factor(luck, at), limit_s)
+    tail = Job(clock, key, demand.tail_s * way.tail_factor(luck, at), limit_s)
     yield station.submit(tail)
     record.server_start_s, record.server_end_s = tail.start_s, tail.end_s
     if tail.gave_up:
@@ -137,27 +146,34 @@ def _journey(
     if answer.gave_up:
         return False
     device.known.told(*told)
-    return device.leave(record, DONE, demand.correct)
+    return device.leave(record, DONE, correct)
 
 
-def _give_up(device: Device, record: Record, option: Option, luck: Luck) -> Life:
-    """Fail, or compute the rest here; the end of the simulation ends everything."""
-    clock = device.clock
-    if clock.now >= device.horizon_s:
+def _give_up(device: Device, record: Record, option: Option, way: Option, luck: Luck) -> Life:
+    """Fail, take an exit's answer, or compute the rest here; the end of the simulation ends all."""
+    if device.clock.now >= device.horizon_s:
         device.leave(record, UNFINISHED)
-        return
-    if not device.falls_back:
+    elif device.then == "local":
+        yield from _go_on(device, record, option, way, luck)
+    elif device.then == "exit" and way.spare is not None and record.head_end_s is not None:
+        record.fallback_start_s = record.fallback_end_s = device.clock.now
+        correct = way.spare.demand(record.sample).correct
+        device.leave(record, DONE, correct, way.spare.exit)
+    else:
         device.leave(record, TIMEOUT)
-        return
-    demand = option.demand(record.sample)
-    begun = record.head_start_s is not None
-    rest_s = demand.rest_s if begun else demand.whole_s
+
+
+def _go_on(device: Device, record: Record, option: Option, way: Option, luck: Luck) -> Life:
+    """Compute the rest here, as far as the way goes."""
+    demand, begun = way.demand(record.sample), record.head_start_s is not None
+    known = option.mean if record.head_end_s is None else way.mean
+    rest_s, expected_s = (d.rest_s if begun else d.whole_s for d in (demand, known))
+    work_s = (rest_s or 0.0) * way.rest_factor(luck, begun=begun)
     key = task_key(device.index, record.task)
-    work_s = (rest_s or 0.0) * option.rest_factor(luck, begun=begun)
-    rest = Job(clock, key, work_s, device.horizon_s)
-    device.computing_rest(record, device.compute.submit(rest), rest_s or 0.0)
+    rest = Job(device.clock, key, work_s, device.horizon_s)
+    device.computing_rest(record, device.compute.submit(rest), expected_s or 0.0)
     yield rest
     if rest.gave_up:
         device.leave(record, UNFINISHED)
     else:
-        device.leave(record, DONE, demand.correct)
+        device.leave(record, DONE, demand.correct, way.exit)

@@ -45,7 +45,7 @@ class RadioMeter:
         self._woken_s = -math.inf  # end of the last promotion
         self._active_s: list[tuple[float, float]] = []
         self._records: list[Record] = []
-        self.undecided = 0  # tasks at whose head's end it will turn out whether it sleeps
+        self.undecided = 0  # tasks whose head's end will tell whether they send, or must wake it
         self.joules = 0.0
 
     def may_sleep(self, at_s: float) -> bool:

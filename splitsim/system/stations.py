@@ -21,14 +21,15 @@ class Job(Moment):
 
     A job that has not begun by ``give_up_s`` leaves then. One that has begun and is not through
     by then ends for its owner at that time. ``after_s`` is a pure delay behind the station.
-    A job may be submitted ahead of ``ready_s``, where the order of submission is the order of
-    arrival. The station fills in ``start_s`` (None: never begun), ``end_s`` (None: not through
-    in time) and ``gave_up``.
+    ``expected`` is the work that its owner expects it to be. A job may be submitted ahead of
+    ``ready_s``, where the order of submission is the order of arrival. The station fills in
+    ``start_s`` (None: never begun), ``end_s`` (None: not through in time) and ``gave_up``.
     """
 
     start_s: float | None = None
     end_s: float | None = None
     gave_up = False
+    expected = 0.0
 
     def __init__(
         self,

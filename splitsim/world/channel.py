@@ -1,4 +1,4 @@
-"""Channels: the rate of one device in one direction, as Steps.
+"""Channels: the rate of one device in one direction, as Steps; and the SNR behind it, if any.
 
 mean SNR x fading x rate map, or a rate trace, or a given rate.
 """
@@ -36,6 +36,29 @@ class ConstantSnr(Component):
     kind: Literal["constant"]
     mean_db: Annotated[Number, Field(ge=-200, le=200)]
 
+    @property
+    def mean(self) -> float:
+        """As a ratio of powers."""
+        return float(10 ** (self.mean_db / 10))
+
+
+class AwgnChannel(Component):
+    """A constant SNR, white Gaussian noise being all there is, and a map to the rate."""
+
+    kind: Literal["awgn"]
+    bandwidth_hz: Positive
+    snr: Annotated[ConstantSnr, Field(discriminator="kind")]
+    rate: RateMap
+
+    def steps(self, streams: Streams) -> Steps:
+        """The rate over time in bit/s."""
+        bps_hz = self.rate.bps_hz(np.array([self.snr.mean]))
+        return Steps.constant(self.bandwidth_hz * float(bps_hz[0]))
+
+    def snrs(self, streams: Streams) -> Steps:
+        """The SNR over time, a ratio of powers."""
+        return Steps.constant(self.snr.mean)
+
 
 class FadingChannel(Component):
     """A mean SNR, fading around it, and a map to the rate."""
@@ -48,14 +71,20 @@ class FadingChannel(Component):
 
     def steps(self, streams: Streams) -> Steps:
         """The rate over time in bit/s."""
+        return self._steps(streams, lambda snr: self.bandwidth_hz * self.rate.bps_hz(snr))
+
+    def snrs(self, streams: Streams) -> Steps:
+        """The SNR over time, a ratio of powers."""
+        return self._steps(streams, lambda snr: snr)
+
+    def _steps(self, streams: Streams, law: Callable[[np.ndarray], np.ndarray]) -> Steps:
         powers = self.fading.powers(streams)
         starts = self.fading.step_s * np.arange(HOP)
         length_s = self.fading.step_s * HOP
-        mean = 10 ** (self.snr.mean_db / 10)
+        mean = self.snr.mean
 
         def chunk(k: int) -> Chunk:
-            rates = self.bandwidth_hz * self.rate.bps_hz(mean * powers(k))
-            return Chunk(starts, rates, length_s, self.fading.step_s)
+            return Chunk(starts, law(mean * powers(k)), length_s, self.fading.step_s)
 
         return Steps(chunk, length_s)
 
@@ -126,4 +155,7 @@ def _read(file: str, **how: str | float | None) -> Trace:
     return read_trace(Path(file), **how)  # type: ignore[arg-type]
 
 
-Channel = Annotated[ConstantChannel | FadingChannel | TraceChannel, Field(discriminator="kind")]
+HasSnr = AwgnChannel | FadingChannel
+Channel = Annotated[
+    ConstantChannel | AwgnChannel | FadingChannel | TraceChannel, Field(discriminator="kind")
+]

@@ -31,4 +31,19 @@ class Shannon(Component):
         return rate
 
 
-RateMap = Annotated[Shannon, Field(discriminator="kind")]
+class Symbols(Component):
+    """Symbols that carry numbers as they are, whatever the SNR: noise costs accuracy, not time.
+
+    A complex symbol has two real numbers, which as float32 are 64 bits of a message: what n
+    numbers take is n / (2 bandwidth) seconds.
+    """
+
+    kind: Literal["symbols"]
+    bits_per_symbol: Positive = 64.0
+
+    def bps_hz(self, snr: np.ndarray) -> np.ndarray:
+        """Bits of a message per second and hertz, the same for all SNRs; shape as ``snr``."""
+        return np.full_like(snr, self.bits_per_symbol)
+
+
+RateMap = Annotated[Shannon | Symbols, Field(discriminator="kind")]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from math import prod
 from typing import ClassVar, NamedTuple
 
+import torch
 from torch import nn
 
 from splitsim.component import Component
-from splitsim.dnn.graft import check_order, graft
+from splitsim.dnn.graft import BOTTLENECK, DECODER, check_order, graft
 from splitsim.dnn.partition import Cut, cuts, find
 from splitsim.dnn.trace import trace
+from splitsim.dnn.wire import Wire
 from splitsim.dnn.zoo import LoadedModel
 from splitsim.errors import BadInput
 
@@ -103,3 +106,56 @@ def inject(network: LoadedModel, spec: BottleneckSpec) -> LoadedModel:
         decoder=made.decoder,
     )
     return prepared.with_module(module.eval(), wire=spec.wire)
+
+
+def notes(network: LoadedModel) -> list[str]:
+    """Why the bottleneck of a network does not compress, a line each; none if it does, or is none.
+
+    A message is counted with all its bytes; of JPEG the shortest that there can be.
+    """
+    if network.wire is None:
+        return []
+    every = cuts(network.module, network.example())
+    narrow, wide = find(every, BOTTLENECK), find(every, DECODER)
+    message = Wire.parse(network.wire).encode(torch.zeros(narrow.shapes[0]))
+    sent, raw = len(message), prod(network.shape)
+    found = []
+    if sent >= raw:
+        given = f"an input of {shape_text(network.shape)} has {raw} B at 8 bits a number"
+        found.append(f"the bottleneck does not compress: its messages have {sent} B, {given}")
+    if narrow.elements >= wide.elements:
+        tensors = f"{narrow.elements} numbers cross for a tensor of {wide.elements}"
+        found.append(f"the bottleneck does not compress: {tensors}")
+    return found
+
+
+def check_maps(before: Shape, joined: Shape) -> None:
+    """Whether channels x height x width cross at both cuts.
+
+    Raises:
+        BadInput: they do not.
+    """
+    problems = [
+        f"{key}: must be a cut with channels x height x width, not {shape_text(shape)}"
+        for key, shape in (("after", before), ("join", joined))
+        if len(shape) != 3
+    ]
+    if problems:
+        raise BadInput(*problems)
+
+
+def check_one_cut(before: Shape, joined: Shape) -> None:
+    """Whether maps of one shape cross at both cuts, as at one where nothing is left out.
+
+    Raises:
+        BadInput: they do not.
+    """
+    check_maps(before, joined)
+    if before != joined:
+        shapes = f"not {shape_text(before)} and {shape_text(joined)}"
+        raise BadInput(f"after, join: must be one cut, or two of one shape, {shapes}")
+
+
+def shape_text(shape: Shape) -> str:
+    """``32x8x8``."""
+    return "x".join(map(str, shape)) or "a number"

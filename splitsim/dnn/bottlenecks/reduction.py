@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
 from torch import nn
 
 from splitsim.component import Count
-from splitsim.dnn.bottlenecks.base import Bottleneck, BottleneckSpec, Shape
-from splitsim.dnn.bottlenecks.quantise import Quantiser
-from splitsim.errors import BadInput
+from splitsim.dnn.bottlenecks.base import Bottleneck, BottleneckSpec, Shape, check_one_cut
+from splitsim.dnn.bottlenecks.quantise import Bits, Quantiser, wire_of
 
 
 class Reduction(BottleneckSpec):
@@ -18,20 +16,16 @@ class Reduction(BottleneckSpec):
 
     kind: Literal["reduction"]
     channels: Count
-    bits: Annotated[int, Field(ge=1, le=16)] = 8
+    bits: Bits = 8
 
     @property
     def wire(self) -> str:
         """Codes of as many bits."""
-        return "uint8" if self.bits == 8 else f"{self.bits}bit"
+        return wire_of(self.bits)
 
     def make(self, before: Shape, joined: Shape) -> Bottleneck:
         """1x1 convolutions with batch norm and ReLU."""
-        if before != joined or len(before) != 3:
-            shape = "x".join(map(str, before))
-            raise BadInput(
-                f"after, join: must be one cut with channels x height x width, not {shape}"
-            )
+        check_one_cut(before, joined)
         encoder = nn.Sequential(
             nn.Conv2d(before[0], self.channels, 1, bias=False),
             nn.BatchNorm2d(self.channels),

@@ -1,0 +1,152 @@
+"""What a training leaves behind: weights, network file, tables, history, card and report.
+
+They lie as ``traces/`` does: ``weights/``, ``networks/``, ``models/`` and ``outcomes/`` are for
+scenarios and commands, ``training/<name>/`` tells how the network came about.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import torch
+
+from splitsim.dnn.networks import NetworkSpec
+from splitsim.dnn.outcomes import outcomes
+from splitsim.dnn.study import Plan
+from splitsim.dnn.tables import as_csv, as_toml, write
+from splitsim.dnn.training.card import Told, as_markdown, at_cuts, card
+from splitsim.dnn.training.curves import page
+from splitsim.dnn.training.learners import WEIGHTS, weights_file
+from splitsim.dnn.training.recipe import LoadedRecipe
+from splitsim.dnn.training.state import Epoch
+from splitsim.errors import BadInput
+from splitsim.scenario.document import dump
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where the files of a training are.
+
+    Attributes:
+        out: a folder of tables.
+        name: of the recipe.
+    """
+
+    out: Path
+    name: str
+
+    @property
+    def weights(self) -> Path:
+        """The state dict of the whole network."""
+        return self.out / WEIGHTS / f"{self.name}.pt"
+
+    @property
+    def network(self) -> Path:
+        """The network file."""
+        return self.out / "networks" / f"{self.name}.yaml"
+
+    @property
+    def training(self) -> Path:
+        """The folder of everything about the training."""
+        return self.out / "training" / self.name
+
+    @property
+    def checkpoint(self) -> Path:
+        """The training so far."""
+        return self.training / CHECKPOINT
+
+    def open(self, *, resume: bool) -> None:
+        """Make it.
+
+        Raises:
+            BadInput: a training of this name is there already, or it cannot be made.
+        """
+        try:
+            self.training.mkdir(parents=True, exist_ok=True)
+            occupied = any(self.training.iterdir())
+        except OSError as error:
+            what = f"cannot be used: {error.strerror or error}; give another --out"
+            raise BadInput(f"{self.training}: {what}") from error
+        if occupied and not resume:
+            what = "holds a training already; --resume goes on with it, or give another --out"
+            raise BadInput(f"{self.training}: {what}")
+
+
+def keep(folder: Folder, told: Told, *, report: bool) -> Path | None:
+    """Writes everything; the outcomes table, if the recipe wants one.
+
+    Args:
+        folder: where to.
+        told: what was trained, on the CPU.
+        report: whether the curves are drawn as well.
+
+    Raises:
+        BadInput: the tables cannot be made.
+    """
+    recipe = dump(_to_run_again(told.loaded, folder))
+    write(folder.out, _network(folder, told))
+    table = _outcomes(folder, told)
+    rows = [] if table is None else at_cuts(folder.out, folder.name, table)
+    made = card(told, rows)
+    files = {
+        "recipe.yaml": recipe.encode(),
+        "history.csv": history_csv(told.history),
+        "card.toml": as_toml(made),
+        "card.md": as_markdown(made, rows).encode(),
+        **({"report.html": page(made, rows, told.history, recipe).encode()} if report else {}),
+    }
+    write(folder.training, files)
+    return table
+
+
+def history_csv(history: Sequence[Epoch]) -> bytes:
+    """A row per epoch; what is not known is empty."""
+    return as_csv([f.name for f in fields(Epoch)], map(astuple, history))
+
+
+def _network(folder: Folder, told: Told) -> dict[str, bytes]:
+    """The weights, and the network file that they are for."""
+    content = io.BytesIO()
+    torch.save(told.student.module.state_dict(), content)
+    spec = told.recipe.student
+    weights = Path(os.path.relpath(folder.weights, folder.network.parent)).as_posix()
+    plain = spec.bottleneck is None and spec.exits is None
+    base = spec.base.model_copy(update={"weights": weights if plain else None})
+    text = dump(spec.model_copy(update={"base": base}).model_dump(mode="json", exclude_none=True))
+    remark = f"# The weights of all of it are {weights}: name them as --weights.\n"
+    return {
+        f"{WEIGHTS}/{folder.weights.name}": content.getvalue(),
+        f"networks/{folder.network.name}": (remark + text).encode(),
+    }
+
+
+def _outcomes(folder: Folder, told: Told) -> Path | None:
+    tables = told.recipe.outcomes
+    if tables is None:
+        return None
+    plan = Plan(
+        network=str(folder.network),
+        dataset=told.recipe.data.test,
+        weights=str(folder.weights),
+        limit=tables.limit,
+        wire=tables.wire,
+        image=tables.image,
+        losses=tuple(tables.losses),
+        snrs=tuple(tables.snrs_db),
+        threads=told.threads,
+    )
+    return outcomes(plan, folder.out, folder.name)
+
+
+def _to_run_again(loaded: LoadedRecipe, folder: Folder) -> dict[str, object]:
+    """The recipe with its stages spelled out, and files named from where it will stand."""
+    recipe = loaded.recipe
+    update = {"student": _found(recipe.student, loaded, folder)}
+    if recipe.teacher is not None:
+        update["teacher"] = _base(recipe.teacher, loaded, folder)
+    return recipe.model_copy(update=update).spelled_out()
