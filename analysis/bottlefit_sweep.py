@@ -21,11 +21,23 @@ from splitsim import load_scenario, simulate
 from splitsim.profiles import Tables
 from splitsim.scenario import LoadedScenario, Spec
 
-# Seconds in which the slowest way gets three frames through, under any shift.
-BOARDS = {"jetson-nano": 3.0, "raspberry-pi-4": 9.0}
+
+class Board(NamedTuple):
+    """A board's server, and how long a run lasts in which every way gets three frames through."""
+
+    server: str
+    enough_s: float
+
+
+BOARDS = {
+    "jetson-nano": Board("server-gpu", 3.0),
+    "raspberry-pi-4": Board("server-gpu", 9.0),
+    "x86-1t": Board("x86-1t", 5.0),
+}
+MEASURED = "x86-1t"  # every time of its students is; it has no watts
+METERED = tuple(board for board in BOARDS if board != MEASURED)
 NETWORKS = ("resnet152", "densenet169", "densenet201")
 CHANNELS = (3, 12)
-SERVER = "server-gpu"
 RATES_BPS = tuple(0.5e6 * 100 ** (n / 11) for n in range(12))
 
 METRICS = ("latency_s", "power_w", "energy_j")
@@ -53,8 +65,8 @@ class Frame(NamedTuple):
     """What a frame costs in the steady state."""
 
     latency_s: float
-    power_w: float  # of the board, on average
-    energy_j: float  # of the board, per frame
+    power_w: float  # of the board, on average; NaN where its watts are not known
+    energy_j: float  # of the board, per frame; likewise
 
 
 def natural_cut(network: str) -> str:
@@ -96,11 +108,11 @@ def scenario(board: str, network: str, rates_bps: Sequence[float]) -> dict[str, 
     closed = {"kind": "closed", "think_s": 0.0}
     return {
         "name": "bottlefit",
-        "duration_s": BOARDS[board],
+        "duration_s": BOARDS[board].enough_s,
         "models": [network, *students(network).values()],
         "devices": [{"name": "board", "hardware": board, "arrivals": closed, "cell": "link"}],
         "cells": {"link": cells[0]},
-        "servers": {"edge": {"hardware": SERVER}},
+        "servers": {"edge": {"hardware": BOARDS[board].server}},
         "policies": policies(network),
         "sweep": {"cells.link": cells},
     }

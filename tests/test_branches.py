@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ import torch
 from torch import nn
 
 from splitsim import Results, load_scenario, run
+from splitsim.cli import main
 from splitsim.dnn import networks
 from splitsim.dnn.bottlenecks.noise import UnitPower, add_awgn
 from splitsim.dnn.cache import weights_sha256
+from splitsim.dnn.choice import choose, usual
 from splitsim.dnn.crossing import Crossing
 from splitsim.dnn.data import dataset
 from splitsim.dnn.exact import inexact
@@ -41,19 +44,27 @@ from splitsim.rng import stream
 BASE = "base: {network: small_resnet}\n"
 TWO = BASE + "exits: {at: [layer3, layer1]}\n"
 NARROW = BASE + "bottleneck: {kind: reduction, channels: 2}\nexits: {at: [layer1]}\n"
-SAMPLES = 40
+SAMPLES = 30
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def file_in(folder: Path, text: str = TWO, name: str = "net.yaml") -> str:
+    path = folder / name
+    path.write_text(text)
+    return str(path)
 
 
 @pytest.fixture
 def made(tmp_path):
     """``made(text)``: the path of a network file."""
-
-    def made(text: str = TWO, name: str = "net.yaml") -> str:
-        path = tmp_path / name
-        path.write_text(text)
-        return str(path)
-
-    return made
+    return partial(file_in, tmp_path)
 
 
 def plan(network: str, **more) -> Plan:
@@ -155,8 +166,11 @@ def test_a_state_dict_without_the_exits_is_told(made, tmp_path, text):
         ("{at: [layer1, layer1]}", "exits.at: 'layer1' is there twice; name it once"),
         ("{at: [layer1, layer1.relu]}", "'layer1.relu' is the same cut as 'layer1'"),
         ("{at: [layer1.body]}", "inside the block 'layer1' more than one tensor crosses"),
-        ("{at: [avgpool]}", "'avgpool': a branch of branchynet needs maps, channels x 2 x 2 or"),
-        ("{at: [flatten], kind: spinn}", "of spinn needs maps, channels x 1 x 1 or more, not 128"),
+        (
+            "{at: [avgpool]}",
+            "'avgpool': a branch of branchynet needs maps, 2 x 2 or more, not 128x1x1",
+        ),
+        ("{at: [flatten], kind: spinn}", "of spinn needs maps, 1 x 1 or more, not 128"),
         ("{at: []}", "at"),
         ("{at: [layer1], kind: spin}", "kind"),
         ("{at: [layer1], kind: spinn, channels: 8}", "channels are of branchynet's convolution"),
@@ -174,6 +188,12 @@ def test_all_mistakes_in_exits_are_told_at_once(made):
     with pytest.raises(BadInput) as error:
         networks.load(made(BASE + "exits: {at: [layr1, output, layer2, layer2]}"))
     assert len(error.value.problems) == 3
+
+
+def test_where_a_network_spikes_no_exit_can_be(made):
+    spiking = "bottleneck: {kind: spikebottlenet, channels: 2, steps: 3}\n"
+    with pytest.raises(BadInput, match="'layer1': 3 tensors of a sample cross there, one after"):
+        networks.load(made(BASE + spiking + "exits: {at: [layer1]}"))
 
 
 # --- What they answer ---------------------------------------------------------------------------
@@ -251,7 +271,7 @@ def test_what_is_lost_does_not_depend_on_where_the_file_lies(made, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     files = [made(), made(name="elsewhere/net.yaml")]
     one, two = (
-        outcomes(plan(file, losses=(0.4,)), tmp_path / f"out{n}", "net")
+        outcomes(plan(file, losses=(0.4,), cuts="layer2"), tmp_path / f"out{n}", "net")
         for n, file in enumerate(files)
     )
     assert pq.read_table(one).equals(pq.read_table(two))
@@ -271,9 +291,11 @@ def test_the_usual_cuts_of_a_bottleneck_are_it_and_the_exits(made, tmp_path):
 
 def test_exits_are_among_whatever_cuts_are_asked_for(made, tmp_path):
     file = made(BASE + "exits: {at: [conv1.0, layer3]}")  # conv1.0 is no natural cut
-    natural = layers(outcomes(plan(file), tmp_path / "a", "net"), "net")
-    usual = layers(outcomes(plan("small_resnet"), tmp_path / "b", "net"), "net")
-    assert [name for name in natural if name != "conv1.0"] == list(usual)
+    found, plain = networks.load(file), load("small_resnet")
+    every, bare = (cuts(net.module, net.example()) for net in (found, plain))
+    natural = [cut.name for cut in choose(every, usual(found), found.exits)]
+    usual_ones = [cut.name for cut in choose(bare, usual(plain))]
+    assert [name for name in natural if name != "conv1.0"] == usual_ones
     some = layers(outcomes(plan(file, cuts="layer2"), tmp_path / "c", "net"), "net")
     assert some == ("input", "conv1.0", "layer2", "layer3", "output")
 
@@ -288,17 +310,21 @@ def test_a_profile_without_the_cut_of_an_exit_must_be_made_anew(profiled, made):
 
 
 @pytest.fixture
-def profiled(made, tmp_path):
+def profiled(tmp_path):
     """A folder with the profile of a network with two exits, and what was measured."""
-    found = networks.load(made())
-    what = ProfilePlan(None, None, which="layer2", runs=6, batch=2, batches=(1,))
+    return profiled_in(tmp_path)
+
+
+def profiled_in(folder: Path, text: str = TWO, which: str | None = "layer2"):
+    found = networks.load(file_in(folder, text))
+    what = ProfilePlan(None, None, which=which, runs=6, batch=2, batches=(1,))
     measured = profile(found, what)
     tables = {
-        **network_files("net", tmp_path / "out", found, measured),
+        **network_files("net", folder / "out", found, measured),
         **profile_files("net", Hardware("here"), found, what, measured, ""),
     }
-    write(tmp_path / "out", tables)
-    return tmp_path / "out", found, measured
+    write(folder / "out", tables)
+    return folder / "out", found, measured
 
 
 def test_a_profile_has_the_times_of_branches_where_they_are(profiled):
@@ -370,6 +396,21 @@ def test_a_base_with_weights_needs_no_other(made, tmp_path):
         outcomes(plan(file, cuts="layer2"), tmp_path / "out", "net")
 
 
+def test_the_command_names_the_model_after_the_file_and_prints_exits(
+    made, tmp_path, monkeypatch, capsys
+):
+    words = ("outcomes", made(NARROW), "--dataset", "digits-test", "--limit", "5")
+    out = str(tmp_path / "out")
+    monkeypatch.setattr("sys.argv", ["splitsim", *words, "--image", "none", "--out", out])
+    with pytest.raises(SystemExit) as left:
+        main()
+    lines = capsys.readouterr().out.splitlines()
+    assert left.value.code == 0
+    assert lines[0].split() == ["loss", "cut", "bytes", "accuracy", "exit's"]
+    assert [len(line.split()) for line in lines[1:5]] == [4, 5, 4, 4]
+    assert lines[-1].endswith("outcomes/net@digits-test.parquet")
+
+
 # --- In a run -----------------------------------------------------------------------------------
 
 
@@ -400,16 +441,23 @@ policies:
 """
 
 
-@pytest.fixture
-def run_there(profiled, made, tmp_path):
-    """Results of a run on the tables of a network with exits, and its network file."""
-    path = outcomes(plan(made(), losses=(0.3,)), profiled[0], "net")
+def run_in(folder: Path, network: str, text: str, **more) -> Path:
+    """Results of a scenario on the tables of a network, ``out`` in a folder."""
+    path = outcomes(plan(network, **more), folder / "out", "net")
     found = pq.read_table(path)["exit_confidence"].drop_null().to_numpy()
     low, high = np.quantile(found, [0.4, 0.8]).round(4)  # so that all ways are taken
-    text = SCENARIO.replace("LOW", str(low)).replace("HIGH", str(high))
-    (tmp_path / "exits.yaml").write_text(text)
-    run(load_scenario(tmp_path / "exits.yaml"), tmp_path / "results", jobs=1)
-    return tmp_path / "results", Path(made())
+    (folder / "exits.yaml").write_text(text.replace("LOW", str(low)).replace("HIGH", str(high)))
+    run(load_scenario(folder / "exits.yaml"), folder / "results", jobs=1)
+    return folder / "results"
+
+
+@pytest.fixture(scope="module")
+def run_there(tmp_path_factory):
+    """Results of a run on the tables of a network with exits, and its network file."""
+    folder = tmp_path_factory.mktemp("run")
+    profiled_in(folder)
+    file = file_in(folder)
+    return run_in(folder, file, SCENARIO, losses=(0.3,)), Path(file)
 
 
 def test_tasks_that_end_at_exits_agree_with_the_real_network(run_there):
@@ -426,12 +474,13 @@ def test_tasks_that_end_at_exits_agree_with_the_real_network(run_there):
 
 def test_a_row_of_an_exit_that_was_changed_is_found(run_there):
     results, _ = run_there
-    for path in (results / "tasks").glob("p0000-split-*.parquet"):
-        rows = pq.read_table(path)
-        at = rows.column_names.index("correct")
-        flipped = pa.array(1 - rows["correct"].to_numpy())
-        pq.write_table(rows.set_column(at, "correct", flipped), path)
+    (path,) = (results / "tasks").glob("p0000-split-*.parquet")
+    rows = pq.read_table(path)
+    at = rows.column_names.index("correct")
+    flipped = pa.array(1 - rows["correct"].to_numpy())
+    pq.write_table(rows.set_column(at, "correct", flipped), path)
     checks = verify(results, 150)
+    pq.write_table(rows, path)
     wrong = {check.option for check in checks if not check.agrees}
     assert len(wrong) == 1
     assert wrong.pop().startswith("split:net/layer3 exit 0.")
@@ -451,6 +500,7 @@ def test_a_network_file_that_changed_or_is_gone_is_told(run_there):
     file.unlink()
     with pytest.raises(BadInput, match=r"net.yaml: there is no such network file; put it back"):
         verify(results, 3)
+    file.write_text(text)
 
 
 # --- Numbers sent as symbols --------------------------------------------------------------------
@@ -462,10 +512,12 @@ ANALOGUE = (
 SNRS = (20.0, -10.0, 5.0)
 
 
-@pytest.fixture
-def heard(made, tmp_path):
+@pytest.fixture(scope="module")
+def heard(tmp_path_factory):
     """The outcomes of a network whose bottleneck sends symbols, at a loss and three SNRs."""
-    return outcomes(plan(made(ANALOGUE), losses=(0.2,), snrs=SNRS), tmp_path / "out", "net")
+    folder = tmp_path_factory.mktemp("heard")
+    network = file_in(folder, ANALOGUE)
+    return outcomes(plan(network, losses=(0.2,), snrs=SNRS), folder / "out", "net")
 
 
 def test_rows_at_an_snr_are_those_of_the_noisy_tensor(heard, made):
@@ -533,3 +585,26 @@ def test_numbers_of_another_power_are_no_symbols(made, tmp_path, monkeypatch):
     monkeypatch.setattr(UnitPower, "forward", lambda self, x: 2 * x)
     with pytest.raises(BadInput, match=r"sends numbers of a mean square of .*, not 1: they are no"):
         outcomes(plan(made(ANALOGUE), snrs=(3.0,)), tmp_path / "out", "net")
+
+
+def test_tasks_over_an_analogue_link_agree_with_the_real_network(tmp_path):
+    profiled_in(tmp_path, ANALOGUE, which=None)
+    uplink = "{kind: fading, bandwidth_hz: 1e4, snr: {kind: constant, mean_db: 0}, " + (
+        "fading: {kind: rayleigh, doppler_hz: 5}, rate: {kind: symbols}}"
+    )
+    text = SCENARIO.replace("uplink: {kind: constant, rate_bps: 1e6}", f"uplink: {uplink}")
+    text = text.replace("{kind: unreliable, loss: 0.3}", "{kind: analogue}")
+    text = text.replace("cut: layer3", "cut: bottleneck")
+    results = run_in(tmp_path, file_in(tmp_path, ANALOGUE), text, snrs=(-10.0, 0.0, 10.0))
+    heard = Results(results).tasks.snr_db.dropna()
+    assert heard.nunique() > 20
+    checks = verify(results, 150)
+    assert all(check.agrees for check in checks)
+    assert {check.row_bytes for check in checks} == {0.0, 512.0}
+
+
+def test_a_bottleneck_that_does_not_compress_is_told(made, tmp_path):
+    said = []
+    outcomes(plan(made(ANALOGUE)), tmp_path / "out", "net", say=said.append)
+    assert len(said) == 1
+    assert "net.yaml: the bottleneck does not compress: its messages have" in said[0]

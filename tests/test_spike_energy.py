@@ -404,7 +404,10 @@ duration_s: 20
 models: [narrow]
 tables: [own]
 devices:
-  - {name: chip, hardware: cmos45-spiking-float32, arrivals: {kind: periodic, period_s: 1}, cell: air}
+  - name: chip
+    hardware: cmos45-spiking-float32
+    arrivals: {kind: periodic, period_s: 1}
+    cell: air
 cells:
   air:
     radio: none

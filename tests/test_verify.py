@@ -208,6 +208,8 @@ def test_outcomes_prints_means_and_writes_tables(splitsim, tmp_path):
     [
         (("--dataset", "dgits"), "unknown data set 'dgits'"),
         (("--loss", "much"), "--loss: must be shares of packets, as 0.01,0.05, not 'much'"),
+        (("--snr", "loud"), "--snr: must be numbers in dB, as 0,5,10, not 'loud'"),
+        (("--snr", "3"), "--snr: small_cnn has no bottleneck whose numbers are sent as symbols"),
         (("--shape", "8,8"), "--shape: must be sizes with an x between them, as 3x32x32"),
         (("--wire", "uint9"), "there is no form 'uint9'"),
         (("--cuts", "block9"), "--cuts: there is no cut 'block9'"),

@@ -67,7 +67,10 @@ def only(count: int, *lost: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     "text",
-    [*FORMATS, "1bit", "16bit-channel+zstd22", "uint8+zlib9", "topk1", "topk0.000001", *IMAGES],
+    [
+        *(*FORMATS, "1bit", "16bit-channel+zstd22", "uint8+zlib9", "topk1", "topk0.000001"),
+        *(*IMAGES, "spikes", "spikes+zstd", "map-jpeg1", "map-jpeg100"),
+    ],
 )
 def test_a_format_is_written_as_it_is_read(text):
     assert str(Wire.parse(text)) == text
@@ -97,6 +100,9 @@ def test_a_format_has_one_name_only():
         ("uint8+zlib+zstd", ["no entropy stage 'zlib+zstd'"]),
         ("uint9+gzip", ["no form 'uint9'", "no entropy stage 'gzip'"]),
         ("jpeg90+zstd", ["squeezed already; use jpeg90"]),
+        ("map-jpeg90+zlib", ["squeezed already; use map-jpeg90"]),
+        ("map-jpeg0", ["no form 'map-jpeg0'"]),
+        ("spike", ["no form 'spike'; there are"]),
     ],
 )
 def test_what_is_no_format_is_told_with_what_there_is(text, expected):
@@ -330,6 +336,98 @@ def test_pixels_may_be_off_by_rounding():
     assert torch.equal(back, there_and_back("jpeg100", pixels))
 
 
+# -- spikes, and maps as a picture
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@law
+@given(values=arrays.arrays(np.bool_, st.one_of(st.tuples(), st.tuples(*[st.integers(1, 9)] * 3))))
+def test_spikes_are_exact(stage, values):
+    tensor = torch.tensor(values, dtype=torch.float32)
+    assert torch.equal(there_and_back(f"spikes{stage}", tensor), tensor)
+    assert torch.equal(there_and_back("spikes", tensor.half()), tensor.half())
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 2000])
+def test_spikes_take_a_bit_each_and_no_ranges(count):
+    spikes = torch.arange(count) % 3 == 0
+    message = Wire.parse("spikes").encode(spikes.float())
+    dimension, body = (1 if count < 128 else 2), -(-count // 8)
+    assert len(message) == 1 + len("spikes") + 1 + 1 + dimension + (1 if body < 128 else 2) + body
+    bits = np.unpackbits(np.frombuffer(message[-body:], np.uint8))
+    assert bits[:count].astype(bool).tolist() == spikes.tolist()
+    assert not bits[count:].any()
+
+
+def test_lost_spikes_are_none():
+    tensor = torch.ones(1, 16, 56, 56)
+    message = Wire.parse("spikes").encode(tensor)
+    start = len(message) - tensor.numel() // 8
+    left = Wire.decode(message, only(packets.packets(message), 2)).flatten()
+    here = np.arange(tensor.numel()) // 8 + start
+    lost = (here >= 2 * PACKET_BYTES) & (here < 3 * PACKET_BYTES)
+    assert lost.sum() == 8 * PACKET_BYTES
+    assert torch.equal(left == 0, torch.from_numpy(lost))
+
+
+def test_quality_buys_bytes_with_error_of_maps():
+    maps = picture(6, 20, 30) * 7 - 3
+    messages = [Wire.parse(f"map-jpeg{quality}").encode(maps) for quality in (5, 50, 100)]
+    errors = [float((Wire.decode(message) - maps).abs().mean()) for message in messages]
+    assert sorted(map(len, messages)) == list(map(len, messages))
+    assert sorted(errors, reverse=True) == errors
+    assert errors[-1] < 0.01 * float(maps.max() - maps.min())
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((1, 1, 5, 7), (7, 5)),
+        ((1, 4, 9, 9), (18, 18)),
+        ((1, 5, 8, 8), (16, 24)),
+        ((1, 12, 29, 29), (87, 116)),
+        ((1, 3, 2, 40), (40, 6)),
+        ((1, 3, 40, 2), (6, 40)),
+    ],
+)
+def test_maps_are_tiles_of_a_grey_picture_about_as_high_as_wide(shape, size):
+    maps = torch.linspace(-1, 3, math.prod(shape)).reshape(shape)
+    message = Wire.parse("map-jpeg100").encode(maps)
+    start = message.index(b"\xff\xd8")
+    assert np.frombuffer(message[start - 8 : start], "<f4").tolist() == [-1, 3]
+    file = Image.open(io.BytesIO(message[start:]))
+    assert (file.format, file.mode, file.size) == ("JPEG", "L", size)
+    pixels = np.asarray(file).astype(float)
+    decoded = Wire.decode(message)[0].double().numpy()
+    _, height, width = decoded.shape
+    for number, values in enumerate(decoded):
+        row, column = divmod(number, size[0] // width)
+        tile = pixels[row * height :, column * width :][:height, :width]
+        assert values == pytest.approx(-1 + tile / 255 * 4, rel=1e-6, abs=1e-6)
+    assert np.abs(decoded - maps[0].numpy()).max() < 0.1
+
+
+@pytest.mark.parametrize("value", [0.0, -0.3, 3e38])
+def test_constant_maps_are_exact(value):
+    tensor = torch.full((1, 3, 9, 4), value)
+    assert torch.equal(there_and_back("map-jpeg30", tensor), tensor)
+
+
+def test_maps_lose_the_rows_of_pixels_that_a_lost_packet_touches():
+    tensor = torch.rand(1, 9, 40, 40, generator=torch.Generator().manual_seed(0)) + 1
+    message = Wire.parse("map-jpeg90").encode(tensor)
+    whole, count = Wire.decode(message), packets.packets(message)
+    assert count > 4
+    for n in range(1, count):
+        left = Wire.decode(message, only(count, n))
+        gone = left != whole
+        mean = float(left[~gone].double().mean())
+        assert left[gone].numpy() == pytest.approx(mean, rel=1e-6)
+        rows = gone.reshape(3, 3, 40, 40).transpose(1, 2).reshape(120, 120)
+        assert 0 < rows.any(1).sum() < 120
+        assert (rows.double().mean(1)[rows.any(1)] > 0.9).all()  # but for values of the mean
+
+
 # -- bad input
 
 
@@ -346,6 +444,10 @@ def test_pixels_may_be_off_by_rounding():
         ("jpeg90", torch.zeros(1, 64, 7, 7), "not (1, 64, 7, 7); use it at cut 0 only"),
         ("webp90", torch.zeros(2, 3, 7, 7), "not (2, 3, 7, 7)"),
         ("jpeg90", torch.full((1, 3, 8, 8), -2.1), "from 0 to 1, not -2.1 to -2.1; normalise"),
+        ("spikes", torch.tensor([[1, 0, 0.5]]), "zeros and ones, not 0.5; use uint8 or float32"),
+        ("spikes", torch.tensor([[-1.0, 0]]), "zeros and ones, not -1"),
+        ("map-jpeg75", torch.zeros(1, 12), "1 x channels x height x width, not (1, 12)"),
+        ("map-jpeg75", torch.zeros(2, 3, 4, 4), "the maps of one sample"),
     ],
 )
 def test_what_cannot_be_sent_is_told(text, tensor, words):
@@ -355,9 +457,11 @@ def test_what_cannot_be_sent_is_told(text, tensor, words):
     assert words in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["float32", "uint8", "uint8+zlib", "uint8+zstd", "topk0.1"])
+@pytest.mark.parametrize(
+    "text", ["float32", "uint8", "uint8+zlib", "uint8+zstd", "topk0.1", "spikes", "map-jpeg75"]
+)
 def test_a_message_cut_short_is_told(text):
-    message = Wire.parse(text).encode(features(1, 3, 4, 4))
+    message = Wire.parse(text).encode(features(1, 3, 4, 4).ceil().clamp(max=1))
     for end in range(len(message)):
         with pytest.raises(BadInput):
             Wire.decode(message[:end])
@@ -387,7 +491,7 @@ def test_packets_are_lost_as_often_as_said_and_the_same_at_higher_loss():
     assert not packets.lose(message, 0.0, rng=np.random.default_rng(0)).any()
 
 
-@pytest.mark.parametrize("text", [*FORMATS, "jpeg90", "webp90"])
+@pytest.mark.parametrize("text", [*FORMATS, "jpeg90", "webp90", "map-jpeg90"])
 def test_without_a_loss_nothing_changes_and_without_the_header_nothing_is_left(text):
     image = text.startswith(("jpeg", "webp"))
     tensor = picture(3, 120, 160) if image else LARGE
@@ -398,7 +502,7 @@ def test_without_a_loss_nothing_changes_and_without_the_header_nothing_is_left(t
         assert torch.equal(Wire.decode(message, lost), torch.full_like(tensor, 0.5 * image))
 
 
-@pytest.mark.parametrize("text", FORMATS)
+@pytest.mark.parametrize("text", [*FORMATS, "map-jpeg90"])
 def test_an_element_is_what_it_was_or_the_mean(text):
     message = Wire.parse(text).encode((LARGE, LARGE / 2))
     lost = packets.lose(message, 0.3, rng=np.random.default_rng(3)) & (

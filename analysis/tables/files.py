@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 FLOAT_BYTES = 4
 STEPS = ("pre", "head", "encode", "decode", "tail")
-FACTORED = ("head", "tail")  # the steps that may have a factor of their own
+FACTORED = ("head", "encode", "tail")  # the steps that may have a factor of their own
 HEADERS = {
     "models": "cut layer macs params output_shape tensor_bytes wire_bytes",
     "profiles": " ".join(

@@ -95,9 +95,9 @@ class Fit:
         return self.a_s * layers + self.b_s * macs / 1e9
 
 
-def clock_ratio() -> float:
-    """The Nano's GPU clock in its fastest mode over that in its 5 W mode."""
-    fast, slow = (float(only("nano_clocks", mode=mode)["gpu_mhz"]) for mode in ("MAXN", "5W"))
+def clock_ratio(clock: str = "gpu_mhz") -> float:
+    """One of the Nano's clocks in its fastest mode over that in its 5 W mode."""
+    fast, slow = (float(only("nano_clocks", mode=mode)[clock]) for mode in ("MAXN", "5W"))
     return fast / slow
 
 

@@ -11,6 +11,8 @@ from tables.files import Cut
 from tables.source import only, published, shape
 
 ANSWER_BYTES = 100  # top-5 labels and scores
+WIRE = "uint8"  # the format of tensors on the link
+RANGE_BYTES = 8  # of a message: the least and the greatest value
 
 
 @dataclass(frozen=True)
@@ -18,9 +20,9 @@ class Model:
     """A chain of cuts; of a student, the last ``kept`` cuts end layers of its teacher.
 
     ``network`` is the one whose published totals it is scaled by; ``wire`` says what crosses:
-    image: a JPEG at cut 0, tensor: the pre-processed tensor at every cut. ``guess``: the block
-    that ends before the kept layers is not known; its time is taken as this share of what the
-    counts in ``cuts`` give, and lies between nothing and twice that. 0: the block is known.
+    image: a JPEG at cut 0, tensor: the pre-processed tensor at every cut. ``guessed``: the block
+    that ends before the kept layers is ours, the published one is not known; its time is taken as
+    what the counts in ``cuts`` give, and lies between nothing and twice that.
     """
 
     name: str
@@ -30,7 +32,7 @@ class Model:
     teacher: Model | None = None
     kept: int = 0
     wire: str = "image"
-    guess: float = 0.0
+    guessed: bool = False
 
     @property
     def last(self) -> int:
@@ -47,9 +49,25 @@ def image_bytes() -> int:
     return int(only("jpeg_sizes", dataset="imagenet")["mean_bytes"])
 
 
+def message_bytes(shape: tuple[int, ...]) -> int:
+    """Of one sample's tensor in codes of 8 bits, as ``splitsim.dnn.message`` lays a message out.
+
+    A header (the format's name, the number of tensors, the type; with the name's length, the
+    dimensions and the body's length in base 128), the range, and a byte per element.
+    """
+    body = RANGE_BYTES + math.prod(shape)
+    counts = [len(WIRE), 0, 1, *shape, body]
+    return len(WIRE) + 1 + sum(map(digits, counts)) + body
+
+
+def digits(number: int) -> int:
+    """Of a number in base 128."""
+    return max(1, -(-number.bit_length() // 7))
+
+
 def with_wire(cuts: Sequence[Cut]) -> tuple[Cut, ...]:
-    """A mean JPEG at cut 0, one byte per element inside, nothing at the end."""
-    inner = [cut._replace(wire_bytes=math.prod(cut.shape)) for cut in cuts[1:-1]]
+    """A mean JPEG at cut 0, messages of 8-bit codes inside, nothing at the end."""
+    inner = [cut._replace(wire_bytes=message_bytes(cut.shape)) for cut in cuts[1:-1]]
     return cuts[0]._replace(wire_bytes=image_bytes()), *inner, cuts[-1]._replace(wire_bytes=0)
 
 
@@ -63,7 +81,8 @@ def chain(network: str) -> Model:
         "dataset": "imagenet",
         "top1": float(totals["top1"]),
         "top1_basis": "published",
-        "wire_format": "cut 0: JPEG, mean size of ImageNet; inner cuts: 8 bits per element",
+        "wire_format": "cut 0: JPEG, mean size of ImageNet; inner cuts: 8 bits per element "
+        f"({WIRE}), header and range included",
         "answer_bytes": ANSWER_BYTES,
         "source": f"{totals['source']}; JPEG size: {jpeg['source']}",
         "notes": "answer_bytes is assumed (top-5 labels and scores).",

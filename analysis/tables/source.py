@@ -1,4 +1,4 @@
-"""The published figures: ``traces/published/*.csv``, each read once."""
+"""The published figures, ``traces/published/*.csv``, and measured profiles, each read once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,23 @@ from functools import cache
 from pathlib import Path
 
 TRACES = Path(__file__).resolve().parents[2] / "traces"
+MEASURED_ON = "x86-1t"  # one thread of a server's processor
 
 
 @cache
 def published(name: str) -> list[dict[str, str]]:
     """The rows of ``traces/published/<name>.csv``."""
     with (TRACES / "published" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@cache
+def measured(model: str) -> list[dict[str, str]]:
+    """The rows of a model's profile that ``splitsim profile`` measured; none where it did not."""
+    path = TRACES / "profiles" / f"{model}@{MEASURED_ON}.csv"
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

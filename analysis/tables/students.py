@@ -12,27 +12,23 @@ from tables.models import Model, chains, counts, vgg16_tx2, with_wire
 from tables.source import only, published, shape
 
 STUDENT_LOSS = 0.006  # BottleFit: "up to 0.6 points"
-# Of each kind: the end of the name, the share of its decoder's counts taken as time (see
-# Model.guess; an autoencoder's counts are an upper bound, so half of them), and what is said.
 KNOWN = "its decoder's layers are those of the public code."
-GUESSED = (
-    "its decoder is not known: {}. The tail after the join is the teacher's; times with the "
-    "decoder in them are assumed, with factors that reach both bounds."
+OURS = (
+    "its decoder is {}. The tail after the join is the teacher's; times with the decoder in them "
+    "are assumed, with factors that reach from no decoder to twice this one."
 )
-LIKE_V2 = "counted as that of version 2, its time lies between nothing and twice that"
-MIRRORED = "counted as its encoder mirrored, which bounds its time from above; half is taken"
-KINDS = {
-    "v2": ("bottlefit{}", 0.0, KNOWN),
-    "v1": ("bottlefit{}-v1", 1.0, GUESSED.format(LIKE_V2)),
-    "v3": ("bottlefit{}-v3", 1.0, GUESSED.format(LIKE_V2)),
-    "autoencoder": ("autoencoder{}", 0.5, GUESSED.format(MIRRORED)),
+ENDINGS = {  # of names, by kind
+    "v2": "bottlefit{}",
+    "v1": "bottlefit{}-v1",
+    "v3": "bottlefit{}-v3",
+    "autoencoder": "autoencoder{}",
 }
 
 
-def block(before: Cut, name: str, row: Mapping[str, str], output: str) -> Cut:
+def block(before: Cut, name: str, row: Mapping[str, str]) -> Cut:
     """The cut after a new block: its counts come to those before it."""
     layers, macs, params = (a + b for a, b in zip(before[1:4], counts(row), strict=True))
-    return Cut(name, layers, macs, params, shape(output), 0)
+    return Cut(name, layers, macs, params, shape(row["output_shape"]), 0)
 
 
 def grafted(teacher: Model, front: Sequence[Cut], join: int) -> list[Cut]:
@@ -47,7 +43,7 @@ def grafted(teacher: Model, front: Sequence[Cut], join: int) -> list[Cut]:
     return [*front, *kept]
 
 
-def card(teacher: Model, kind: str, source: str) -> dict[str, Any]:
+def card(teacher: Model, source: str, decoder: str) -> dict[str, Any]:
     return {
         **teacher.card,
         "top1": round(teacher.card["top1"] - STUDENT_LOSS, 4),
@@ -55,22 +51,22 @@ def card(teacher: Model, kind: str, source: str) -> dict[str, Any]:
         "source": f"{source}; teacher: {teacher.card['source']}",
         "notes": f"top1: the teacher's less {STUDENT_LOSS}, the paper's 'up to 0.6 %' on ImageNet; "
         f"the figure of this network is not published. answer_bytes is assumed. Of the network "
-        f"{KINDS[kind][2]}",
+        f"{decoder}",
     }
 
 
 def published_blocks(
     teacher: str, kind: str, channels: str
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The rows of the encoder and of the decoder, the latter in its stead where not known."""
-    v2 = [
-        only("bottlefit_students", teacher=teacher, channels=channels, block=name)
-        for name in ("bottleneck", "decoder")
-    ]
+    """The rows of the encoder and of the decoder."""
+    of_it = {"teacher": teacher, "channels": channels}
     if kind == "v2":
-        return v2[0] | {"after": "input"}, v2[1]
-    new = only("bottlefit_variants", teacher=teacher, variant=kind, channels=channels)
-    return new, new if kind == "autoencoder" else v2[1]
+        blocks = (only("bottlefit_students", **of_it, block=b) for b in ("bottleneck", "decoder"))
+        encoder, decoder = blocks
+        return encoder | {"after": "input"}, decoder | {"basis": "published"}
+    files = ("bottlefit_variants", "bottlefit_decoders")
+    encoder, decoder = (only(file, **of_it, variant=kind) for file in files)
+    return encoder, decoder
 
 
 def student(teacher: Model, kind: str, channels: str) -> Model:
@@ -79,19 +75,18 @@ def student(teacher: Model, kind: str, channels: str) -> Model:
     names = [cut.layer for cut in teacher.cuts]
     start, join = names.index(encoder["after"]), names.index(encoder["replaces_to"])
     front = list(teacher.cuts[: start + 1])
-    front.append(block(front[-1], "bottleneck", encoder, encoder["output_shape"]))
-    joined = "x".join(map(str, teacher.cuts[join].shape))
-    front.append(block(front[-1], "decoder", decoder, joined))
-    cuts = with_wire(grafted(teacher, front, join))
-    ending, guess, _ = KINDS[kind]
+    front.append(block(front[-1], "bottleneck", encoder))
+    front.append(block(front[-1], "decoder", decoder))
+    guessed = decoder["basis"] == "assumed"
+    said = OURS.format(decoder["source"]) if guessed else KNOWN
     return Model(
-        f"{teacher.name}-{ending.format(channels)}",
+        f"{teacher.name}-{ENDINGS[kind].format(channels)}",
         teacher.network,
-        cuts,
-        card(teacher, kind, encoder["source"]),
+        with_wire(grafted(teacher, front, join)),
+        card(teacher, encoder["source"], said),
         teacher,
         teacher.last - join,
-        guess=guess,
+        guessed=guessed,
     )
 
 

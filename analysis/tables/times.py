@@ -9,9 +9,11 @@ Where totals are too few for a fit, only the first and the last cut have times.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import count
 
+from tables.coding import encoding
 from tables.files import Time, as_csv, combined, profile_row
 from tables.fits import ORIGINS, Fit, fit, totals
 from tables.models import Model
@@ -43,9 +45,9 @@ def fitted_ns(model: Model, hardware: str) -> list[int]:
 
 
 def guessed_ns(model: Model, heads: list[int]) -> int:
-    """What a student's unknown block is taken to last; 0 where every block is known."""
+    """What a student's block that is ours lasts; 0 where every block is published."""
     joined = model.last - model.kept
-    return round(model.guess * (heads[joined] - heads[joined - 1])) if model.guess else 0
+    return heads[joined] - heads[joined - 1] if model.guessed else 0
 
 
 def heads_ns(model: Model, hardware: str) -> list[int]:
@@ -55,15 +57,13 @@ def heads_ns(model: Model, hardware: str) -> list[int]:
         return own
     teacher = fitted_ns(model.teacher, hardware)[-model.kept - 1 :]
     new = own[: -model.kept]
-    if model.guess:
-        new[-1] = new[-2] + guessed_ns(model, own)
     return new + [new[-1] + ns - teacher[0] for ns in teacher[1:]]
 
 
 def basis_of(hardware: str, ns: int, guessed: int) -> tuple[str, float]:
-    """Basis and factor of a scaled time with ``guessed`` nanoseconds of an unknown block in it.
+    """Basis and factor of a scaled time with ``guessed`` nanoseconds of a block of ours in it.
 
-    The unknown block takes from nothing to twice what it is taken to last.
+    The published block takes from nothing to twice what ours is taken to last.
     """
     scaled = combined(SCALED, 1 + law_of(hardware).rms)
     return ("assumed", combined(scaled, ns / (ns - guessed))) if guessed else ("scaled", scaled)
@@ -79,7 +79,7 @@ def whole(model: Model, hardware: str) -> Time:
 def scaled_times(model: Model, hardware: str, *, server: bool) -> Iterator[Time]:
     """Heads of a device or tails of a server; where that is a network that was timed, its total."""
     heads, last = heads_ns(model, hardware), model.last
-    block = guessed_ns(model, fitted_ns(model, hardware))
+    block = guessed_ns(model, heads)
     joined = last - model.kept
     said = f"{whole(model, hardware).source}; inner cuts by the fit in fits.csv, scaled to meet it"
     if model.kept:
@@ -115,35 +115,41 @@ def step(name: str) -> Time:
     return Time(round(float(row["ms"]) * 1e6), "assumed", f"{row['source']}{other}")
 
 
-def around(model: Model, cut: int) -> dict[str, Time]:
-    """Pre-processing, encoding and decoding at a cut.
-
-    A JPEG is made in pre-processing and is decoded and pre-processed by the server; where a
-    tensor crosses, the device has pre-processed the image. At the last cut nothing crosses.
-    """
+def before(model: Model, cut: int, hardware: str) -> dict[str, Time]:
+    """Pre-processing and encoding at a cut: a JPEG is made in the former."""
     if cut == 0 and model.wire == "image":
-        return {"pre": step("device_jpeg"), "encode": NOTHING, "decode": step("server_jpeg")}
-    crosses = cut < model.last
-    return {
-        "pre": step("device_tensor"),
-        "encode": step("device_encode") if crosses else NOTHING,
-        "decode": step("server_tensor") if crosses else NOTHING,
-    }
+        return {"pre": step("device_jpeg"), "encode": NOTHING}
+    return {"pre": step("device_tensor"), "encode": encoded(model, cut, hardware)}
 
 
-def row_of(model: Model, cut: int, time: Time | None, *, server: bool) -> dict[str, Time]:
+def encoded(model: Model, cut: int, hardware: str) -> Time:
+    """Encoding at a cut where tensors cross; at the last one nothing does."""
+    if cut == model.last:
+        return NOTHING
+    if model.wire == "tensor":
+        return step("device_serialise")
+    return encoding(math.prod(model.cuts[cut].shape), hardware)
+
+
+def decoded(model: Model, cut: int) -> Time:
+    """Decoding at a cut, and the pre-processing of an image that comes as a JPEG."""
+    if cut == 0 and model.wire == "image":
+        return step("server_jpeg")
+    return step("server_tensor") if cut < model.last else NOTHING
+
+
+def row_of(model: Model, cut: int, time: Time | None, hardware: str) -> dict[str, Time]:
     """The steps a hardware is known to take at a cut."""
-    beside = around(model, cut)
-    own = {"tail" if server else "head": time} if time else {}
-    steps = {"decode": beside["decode"], **own} if server else {**beside, **own}
-    return {name: steps[name] for name in steps if server or name != "decode"}
+    if hardware in SERVERS:
+        return {"decode": decoded(model, cut)} | ({"tail": time} if time else {})
+    return before(model, cut, hardware) | ({"head": time} if time else {})
 
 
 def profile(model: Model, hardware: str) -> str:
     """The text of a model's profile on a hardware."""
     server, measured = hardware in SERVERS, MEASURED.get(model.name) == hardware
     found = measured_times() if measured else times(model, hardware, server=server)
-    rows = (row_of(model, cut, time, server=server) for cut, time in enumerate(found))
+    rows = (row_of(model, cut, time, hardware) for cut, time in enumerate(found))
     return as_csv("profiles", map(profile_row, count(), rows))
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitsim.cli import dnn, outcomes, spikes
+from splitsim.cli import dnn, outcomes, spikes, train
 from splitsim.errors import BadInput
 
 if TYPE_CHECKING:
@@ -192,6 +192,7 @@ app.command()(dnn.profile)
 app.command()(outcomes.outcomes)
 app.command()(outcomes.verify)
 app.command()(spikes.count)
+app.command()(train.train)
 
 
 def _finish(results: Results) -> None:

@@ -67,6 +67,8 @@ def profile(
     name = name or model_name(model)
     _check(out, {"--name": name, "--hardware": hardware}, threads, batch, runs)
     sizes = _numbers("--batches", batches)
+    from splitsim.cli.share import complain
+    from splitsim.dnn.bottlenecks.base import notes
     from splitsim.dnn.formats import check_formats
     from splitsim.dnn.networks import load
     from splitsim.dnn.profile import Plan
@@ -87,6 +89,8 @@ def profile(
     network = load(model, weights=weights, classes=classes, shape=input_shape)
     own = out / "profiles" / f"{name}@{hardware}.toml"
     check_formats(out, name, plan.formats(network), but=own)
+    for note in notes(network):
+        complain(f"warning: {model}: {note}")
     measured = _measured(network, plan, power)
     for path in _written(out, name, hardware, network, plan, measured, note):
         print(path)

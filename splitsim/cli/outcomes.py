@@ -97,8 +97,9 @@ def outcomes(
         batch=batch,
         threads=threads,
     )
+    name = name or model_name(model)
     with ShareBar(f"{model} over {dataset}") as bar:
-        path = outcomes(plan, out, name or model_name(model), kept=cache, progress=bar.show)
+        path = outcomes(plan, out, name, kept=cache, progress=bar.show, say=_warn)
     _print(_summary(path))
     print(path)
 
@@ -129,6 +130,12 @@ def verify(
     print(f"{agree} of {len(checks)} tasks agree with the real network")
     if agree < len(checks):
         sys.exit(1)
+
+
+def _warn(line: str) -> None:
+    from splitsim.cli.share import complain
+
+    complain(f"warning: {line}")
 
 
 def _check_folder(out: Path) -> None:

@@ -20,11 +20,12 @@ class ShareBar:
             BarColumn(),
             TextColumn("{task.percentage:.0f} %"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[text]}"),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task(what, total=1.0)
+        self._task = self._bar.add_task(what, total=1.0, text="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -33,9 +34,9 @@ class ShareBar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def show(self, share: float) -> None:
-        """Take in how much is done, from 0 to 1."""
-        self._bar.update(self._task, completed=share)
+    def show(self, share: float, text: str = "") -> None:
+        """Take in how much is done, from 0 to 1, and what there is to say of it."""
+        self._bar.update(self._task, completed=share, text=text)
 
 
 def complain(line: str) -> None:

@@ -35,6 +35,7 @@ def count(
     name: ModelName = None,
     weights: Weights = None,
     batch: Annotated[int, Option(metavar="N", help="Samples computed together.")] = 16,
+    threads: Annotated[int, Option(metavar="N", help="Of the processor.")] = 1,
     limit: Annotated[int | None, Option(metavar="N", help="Only the first N samples.")] = None,
     link_rate_bps: Annotated[
         float | None, Option(metavar="R", help="Also what sending takes, at this rate.")
@@ -45,8 +46,8 @@ def count(
 ) -> None:
     """Count a network's operations, spikes exactly, and write what they cost an accelerator."""
     name = name or model_name(model)
-    _check({"--batch": batch, "--limit": limit}, link_rate_bps, radio)
-    from splitsim.cli.share import ShareBar
+    _check({"--batch": batch, "--threads": threads, "--limit": limit}, link_rate_bps, radio)
+    from splitsim.cli.share import ShareBar, complain
     from splitsim.dnn.data import dataset as data_of
     from splitsim.dnn.networks import load
     from splitsim.dnn.spikes.account import account
@@ -61,7 +62,9 @@ def count(
     board = accelerator(hardware, tables.folders)
     with ShareBar(f"counting {name}") as bar:
         network, data = load(model, weights=weights), data_of(dataset, limit)
-        made = account(network, data, path, board, batch=batch, progress=bar.show)
+        made = account(network, data, path, board, batch=batch, threads=threads, progress=bar.show)
+    if network.exits:
+        complain("warning: the branches of its exits are not counted")
     files = made.files(name)
     write(out, files)
     for table in (_layers(made), _cuts(made, known, sender, link_rate_bps)):

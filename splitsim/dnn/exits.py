@@ -55,27 +55,39 @@ class ExitsSpec(Component):
             classes: how many answers it chooses from.
 
         Raises:
-            BadInput: no maps cross there, or they are too small.
+            BadInput: no maps cross there, or they are too small, or several of a sample.
         """
-        shape, least = place.shapes[0][1:], 2 if self.kind == "branchynet" else 1
-        if len(shape) != 3 or min(shape[1:]) < least:
-            found = "x".join(map(str, shape)) or "a number"
-            what = f"needs maps, channels x {least} x {least} or more, not {found}"
-            raise BadInput(f"exits.at: {place.name!r}: a branch of {self.kind} {what}")
-        return (self._branchynet if self.kind == "branchynet" else _spinn)(*shape, classes)
+        width, height, across = self._maps(place)
+        if self.kind == "spinn":
+            return _spinn(width, classes)
+        return self._branchynet(width, (height // 2) * (across // 2), classes)
 
-    def _branchynet(self, width: int, height: int, across: int, classes: int) -> nn.Module:
+    def _maps(self, place: Cut) -> tuple[int, int, int]:
+        """Channels, height and width of what crosses; one tensor of a sample."""
+        rows, *shape = place.shapes[0] or (1,)
+        least, what = 2 if self.kind == "branchynet" else 1, ""
+        if rows != 1:
+            what = f"{rows} tensors of a sample cross there, one after the other; an exit takes one"
+        elif len(shape) != 3 or min(shape[1:]) < least:
+            found = "x".join(map(str, shape)) or "a number"
+            what = f"a branch of {self.kind} needs maps, {least} x {least} or more, not {found}"
+        if what:
+            raise BadInput(f"exits.at: {place.name!r}: {what}")
+        width, height, across = shape
+        return width, height, across
+
+    def _branchynet(self, width: int, pooled: int, classes: int) -> nn.Module:
         channels = self.channels or CHANNELS
         return nn.Sequential(
             nn.Conv2d(width, channels, 3, padding=1),
             nn.ReLU(),
             nn.MaxPool2d(3, 2, ceil_mode=True),  # as Chainer pools: the rest counts as well
             nn.Flatten(),
-            nn.Linear(channels * (height // 2) * (across // 2), classes),
+            nn.Linear(channels * pooled, classes),
         )
 
 
-def _spinn(width: int, _height: int, _across: int, classes: int) -> nn.Module:
+def _spinn(width: int, classes: int) -> nn.Module:
     return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, classes))
 
 

@@ -26,7 +26,8 @@ def graft(
     """A copy of a network in which two modules stand for the layers between two cuts.
 
     Its cuts are those up to ``after``, then ``bottleneck`` and ``decoder``, then those that the
-    network has behind ``join``, by their own names. Where both are one cut, nothing is left out.
+    network has behind ``join``, by their own names (``norm`` for ``transition3.norm`` where there
+    is no other any more). Where both are one cut, nothing is left out.
 
     Args:
         model: in eval mode; stays as it is.

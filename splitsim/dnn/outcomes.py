@@ -19,6 +19,7 @@ import torch
 from splitsim.csvtable import Table
 from splitsim.dnn import cache
 from splitsim.dnn.answers import EXIT, NONE, OWN
+from splitsim.dnn.bottlenecks.base import notes
 from splitsim.dnn.crossing import Level
 from splitsim.dnn.exits import counts
 from splitsim.dnn.formats import check_formats
@@ -47,6 +48,7 @@ def outcomes(
     *,
     kept: Path | None = None,
     progress: Progress = lambda _share: None,
+    say: Callable[[str], object] = lambda _line: None,
 ) -> Path:
     """Runs a split network over a data set and writes the outcomes table and the model table.
 
@@ -56,6 +58,7 @@ def outcomes(
         name: of the model in tables and scenarios.
         kept: the file of what was computed before; by default in ``.cache`` below ``out``.
         progress: is told which share is done.
+        say: is told what else there is to know.
 
     Raises:
         BadInput: see ``Study.of``; or the model table has a profile, and is of another network, or
@@ -70,6 +73,8 @@ def outcomes(
     study.crossings  # noqa: B018 - what is wrong is told before anything is written
     path = f"outcomes/{name}@{study.data.name}.parquet"
     check_formats(out, name, study.formats, but=out / path)
+    for note in notes(study.network):
+        say(f"{study.network.name}: {note}")
     found = _run(study, out / CACHE if kept is None else kept, progress)
     files = _model(study, found, name, table if profiled else None)
     write(out, {path: _parquet(study, found, name, out / path), **files})

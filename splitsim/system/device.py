@@ -223,7 +223,8 @@ class Device:
         if status == DONE:
             record.done_s = self.clock.now
             record.correct = correct
-            record.exit = by_exit
+            if by_exit is not None:
+                record.exit = by_exit
         self.in_flight -= 1
         if self._learn is not None and status != UNFINISHED:
             self._learn(record)

@@ -78,7 +78,7 @@ def life(device: Device, record: Record, luck: Luck) -> Life:
 
 
 def _life(device: Device, record: Record, option: Option, luck: Luck) -> Life:
-    way = option.taken(record.sample)
+    way = option if option.mixture is None else option.taken(record.sample)
     if not (yield from _journey(device, record, option, way, luck)):
         yield from _give_up(device, record, option, way, luck)
 

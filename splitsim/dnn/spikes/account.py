@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +100,7 @@ def account(
     accelerator: Accelerator,
     *,
     batch: int = 16,
+    threads: int = 1,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Account:
     """Counts a network's work over a data set, and what it costs an accelerator.
@@ -109,6 +111,7 @@ def account(
         table: the network's model table, whose cuts are taken.
         accelerator: that does it.
         batch: samples computed together.
+        threads: of PyTorch; like ``batch`` they change last bits, and so now and then a spike.
         progress: is told which share is done.
 
     Raises:
@@ -119,7 +122,8 @@ def account(
         raise BadInput(f"{data.source}: has no samples")
     accelerator.check(network)
     chosen = of_table(cuts(network.module, network.example()), table)
-    counts = count(network, _batches(network, data, batch, progress))
+    with _threads(threads):
+        counts = count(network, _batches(network, data, batch, progress))
     about = {
         "measured_by": "splitsim count",
         "model": network.name,
@@ -139,6 +143,16 @@ def _batches(
     for start in range(0, data.samples, batch):
         yield inputs(network, data.take(start, start + batch).images)
         progress(min(1.0, (start + batch) / data.samples))
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _text(value: float | None) -> str:

@@ -1,10 +1,10 @@
-"""The card of a trained network: how good it is, how large, and how it came about."""
+"""The card of a trained network: how good it is, how large, and how it came about, in numbers."""
 
 from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -12,10 +12,11 @@ from typing import Any
 
 from splitsim.dnn.graft import BOTTLENECK
 from splitsim.dnn.partition import Cut, cuts
+from splitsim.dnn.training.machine import Machine
 from splitsim.dnn.training.recipe import LoadedRecipe, Recipe
 from splitsim.dnn.training.samples import Samples
-from splitsim.dnn.training.stages import Stage
 from splitsim.dnn.training.state import Epoch
+from splitsim.dnn.training.words import described, sentence
 from splitsim.dnn.zoo import LoadedModel
 
 Z = 1.96  # of a 95 % interval
@@ -33,8 +34,7 @@ class Told:
         history: its epochs.
         right: its share of right answers on the test part.
         teacher_right: the teacher's; None if there is none.
-        device: that computed.
-        threads: of the processor.
+        machine: that computed.
         seed: of everything that was drawn.
         notes: what is allowed, and hardly meant.
     """
@@ -45,8 +45,7 @@ class Told:
     history: Sequence[Epoch]
     right: float
     teacher_right: float | None
-    device: str
-    threads: int
+    machine: Machine
     seed: int
     notes: Sequence[str]
 
@@ -96,8 +95,8 @@ def card(told: Told, rows: Sequence[Card]) -> dict[str, Any]:
         "validation_samples": len(told.samples.watched),
         "batch": recipe.data.batch,
         "seed": told.seed,
-        "device": told.device,
-        "threads": told.threads,
+        "device": told.machine.described,
+        "threads": told.machine.threads,
         "seconds": round(sum(row.seconds for row in told.history), 3),
         "python": platform.python_version(),
         **{name: version(name) for name in ("splitsim", "torch", "numpy")},
@@ -143,66 +142,3 @@ def at_cuts(out: Path, name: str, outcomes: Path) -> list[dict[str, Any]]:
         }
         for row in means
     ]
-
-
-def described(recipe: Recipe) -> str:
-    """A network in words."""
-    student = recipe.student
-    bottleneck = "" if student.bottleneck is None else f" with a bottleneck ({_plain(student.bottleneck)})"
-    exits = "" if student.exits is None else f" with exits at {', '.join(student.exits.at)}"
-    return f"{student.base.network}{bottleneck}{exits}"
-
-
-def sentence(stage: Stage) -> str:
-    """A stage in words."""
-    parts = [f"{stage.epochs} epochs of {_plain(stage.loss)} by {_plain(stage.optimiser)}"]
-    parts += [f"schedule {_plain(stage.schedule)}"] if stage.schedule else []
-    parts += [f"only {', '.join(stage.train)}"] if stage.train else []
-    parts += [f"without {', '.join(stage.freeze)}"] if stage.freeze else []
-    parts += [f"watching {_plain(stage.watch)}"] if stage.watch else []
-    return "; ".join(parts)
-
-
-def _plain(part: Any) -> str:
-    """A component in words: its kind, then what it says of itself."""
-    said = part.model_dump(mode="json", exclude_none=True)
-    kind = said.pop("kind", "")
-    return ", ".join([kind] * bool(kind) + [f"{key} {_word(value)}" for key, value in said.items()])
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, dict):
-        return " ".join(f"{key}-{other}" for key, other in value.items()) or "equal"
-    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def as_markdown(made: Card, rows: Sequence[Card]) -> str:
-    """The card to read."""
-    return "\n".join([f"# {made['name']}", "", f"{made['network']}.", "", *_lines(made, rows), ""])
-
-
-def _lines(made: Card, rows: Sequence[Card]) -> Iterator[str]:
-    interval = f"95 % interval {made['top1_low']:.2%} to {made['top1_high']:.2%}, Wilson"
-    yield f"- Accuracy: {made['top1']:.2%} of {made['test_samples']} samples of {made['test']} ({interval})"
-    if "teacher_top1" in made:
-        yield f"- Its teacher's: {made['teacher_top1']:.2%}"
-    yield f"- Whole network: {made['macs']:,} MACs, {made['params']:,} parameters"
-    if "head_macs" in made:
-        yield f"- Head: {made['head_macs']:,} MACs, {made['head_params']:,} parameters"
-    if rows:
-        yield from ("", "| cut | mean bytes | accuracy beyond it | accuracy of its exit |")
-        yield "|---|---:|---:|---:|"
-        yield from map(_row, rows)
-    yield from ("", "Trained in stages:", "")
-    yield from (f"{number}. {stage}" for number, stage in enumerate(made["stages"], start=1))
-    learned = f"{made['train_samples']} samples of {made['train']} in batches of {made['batch']}"
-    yield from ("", f"{made['epochs']} epochs, {learned}, {made['validation_samples']} held back to watch.")
-    where = f"{made['device']}, threads {made['threads']}, {made['seconds']:.1f} s"
-    versions = ", ".join(f"{key} {made[key]}" for key in ("splitsim", "torch", "numpy", "python"))
-    yield f"Seed {made['seed']}; {where}; {versions}."
-    yield from (f"\nNote: {note}." for note in made["notes"])
-
-
-def _row(row: Card) -> str:
-    leaves = "" if row["exit_top1"] is None else f"{row['exit_top1']:.2%}"
-    return f"| {row['cut']} | {row['bytes']:,.1f} | {row['top1']:.2%} | {leaves} |"

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from splitsim.dnn.tables import write
 from splitsim.dnn.training.recipe import differences
-from splitsim.dnn.training.state import Epoch, State
+from splitsim.dnn.training.state import Epoch, State, history_csv
 from splitsim.errors import BadInput
 from splitsim.parts import whole
 
@@ -46,7 +47,7 @@ class Checkpoint:
     identity: Mapping[str, Any]
 
     def write(self, saved: Saved) -> None:
-        """Replace what was kept before."""
+        """Replace what was kept before; a table of the epochs lies beside it."""
         state = saved.state
         content = {
             "identity": json.dumps(self.identity),
@@ -60,6 +61,7 @@ class Checkpoint:
         }
         with whole(self.path) as partial:
             torch.save(content, partial)
+        write(self.path.parent, {"history.csv": history_csv(state.history)})
 
     def read(self, module: nn.Module) -> Saved | None:
         """What was kept; None if there is no such file.

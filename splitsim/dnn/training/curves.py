@@ -15,6 +15,7 @@ from splitsim.report.plots import HEIGHT, SPREAD, figure
 LEARNED, WATCHED = "learned from", "held back"
 LOOKS = dict(zip((LEARNED, WATCHED), COLOURS[:2], strict=True))
 Card = Mapping[str, Any]
+Values = Mapping[str, Sequence[float | None]]
 
 
 def page(card: Card, rows: Sequence[Card], history: Sequence[Epoch], recipe: str) -> str:
@@ -42,6 +43,7 @@ def page(card: Card, rows: Sequence[Card], history: Sequence[Epoch], recipe: str
     return environment.get_template("curves.html").render(
         card=card,
         rows=rows,
+        leaves=any(row["exit_top1"] is not None for row in rows),
         recipe=recipe,
         titles=list(drawn),
         data=Markup(json.dumps(plain, separators=(",", ":")).replace("<", "\\u003c")),
@@ -59,7 +61,7 @@ def figures(stages: Sequence[str], history: Sequence[Epoch]) -> dict[str, Any]:
 
 
 def _accuracy(history: Sequence[Epoch]) -> Any:
-    values = {
+    values: Values = {
         LEARNED: [row.accuracy for row in history],
         WATCHED: [row.validation_accuracy for row in history],
     }
@@ -68,7 +70,7 @@ def _accuracy(history: Sequence[Epoch]) -> Any:
 
 
 def _loss(own: Sequence[Epoch], history: Sequence[Epoch]) -> Any:
-    values = {
+    values: Values = {
         LEARNED: [row.loss for row in own],
         WATCHED: [row.validation_loss for row in own],
     }
@@ -76,18 +78,16 @@ def _loss(own: Sequence[Epoch], history: Sequence[Epoch]) -> Any:
     there = [value for line in values.values() for value in line if value]
     wide = min(there, default=0.0) > 0 and max(there) > SPREAD * min(there)
     axis = {"type": "log" if wide else "linear", "title": {"text": "loss per sample"}}
-    return figure(
-        _lines(values, range(first, first + len(own))), {**_layout(()), "yaxis": axis}
-    )
+    return figure(_lines(values, range(first, first + len(own))), {**_layout(()), "yaxis": axis})
 
 
 def _rate(history: Sequence[Epoch]) -> Any:
-    values = {LEARNED: [row.lr for row in history]}
-    layout = {**_layout(history), "yaxis": {"type": "log", "title": {"text": "learning rate"}}}
+    values: Values = {LEARNED: [row.lr for row in history]}
+    layout = {**_layout(history), "yaxis": {"type": "log", "exponentformat": "power"}}
     return figure(_lines(values, range(1, len(history) + 1)), layout | {"showlegend": False})
 
 
-def _lines(values: Mapping[str, Sequence[float | None]], epochs: Sequence[int]) -> list[Any]:
+def _lines(values: Values, epochs: Sequence[int]) -> list[Any]:
     import plotly.graph_objects as go
 
     return [
@@ -114,8 +114,15 @@ def _layout(history: Sequence[Epoch]) -> dict[str, Any]:
         "legend": {"orientation": "h", "y": 1.12},
         "xaxis": {"title": {"text": "epoch"}},
         "shapes": [
-            {"type": "line", "yref": "paper", "x0": n + 0.5, "x1": n + 0.5, "y0": 0, "y1": 1,
-             "line": {"dash": "dot", "width": 1}}
+            {
+                "type": "line",
+                "yref": "paper",
+                "x0": n + 0.5,
+                "x1": n + 0.5,
+                "y0": 0,
+                "y1": 1,
+                "line": {"dash": "dot", "width": 1},
+            }
             for n in begins
         ],
     }

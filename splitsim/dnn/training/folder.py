@@ -1,4 +1,4 @@
-"""What a training leaves behind: weights, network file, tables, history, card and report.
+"""What a training leaves behind: weights, network file, tables, card and curves.
 
 They lie as ``traces/`` does: ``weights/``, ``networks/``, ``models/`` and ``outcomes/`` are for
 scenarios and commands, ``training/<name>/`` tells how the network came about.
@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from splitsim.dnn.networks import NetworkSpec
 from splitsim.dnn.outcomes import outcomes
 from splitsim.dnn.study import Plan
-from splitsim.dnn.tables import as_csv, as_toml, write
-from splitsim.dnn.training.card import Told, as_markdown, at_cuts, card
+from splitsim.dnn.tables import as_toml, write
+from splitsim.dnn.training.card import Told, at_cuts, card
 from splitsim.dnn.training.curves import page
-from splitsim.dnn.training.learners import WEIGHTS, weights_file
+from splitsim.dnn.training.learners import WEIGHTS, find_weights
 from splitsim.dnn.training.recipe import LoadedRecipe
-from splitsim.dnn.training.state import Epoch
+from splitsim.dnn.training.words import as_markdown
 from splitsim.errors import BadInput
 from splitsim.scenario.document import dump
 
@@ -60,21 +60,27 @@ class Folder:
         """The training so far."""
         return self.training / CHECKPOINT
 
-    def open(self, *, resume: bool) -> None:
-        """Make it.
+    def check(self, *, resume: bool) -> None:
+        """Whether a training may be put there.
 
         Raises:
-            BadInput: a training of this name is there already, or it cannot be made.
+            BadInput: one of this name is there already.
+        """
+        if not resume and self.training.is_dir() and any(self.training.iterdir()):
+            what = "holds a training already; --resume goes on with it, or give another --out"
+            raise BadInput(f"{self.training}: {what}")
+
+    def make(self) -> None:
+        """The folder.
+
+        Raises:
+            BadInput: it cannot be made.
         """
         try:
             self.training.mkdir(parents=True, exist_ok=True)
-            occupied = any(self.training.iterdir())
         except OSError as error:
-            what = f"cannot be used: {error.strerror or error}; give another --out"
+            what = f"cannot be made: {error.strerror or error}; give another --out"
             raise BadInput(f"{self.training}: {what}") from error
-        if occupied and not resume:
-            what = "holds a training already; --resume goes on with it, or give another --out"
-            raise BadInput(f"{self.training}: {what}")
 
 
 def keep(folder: Folder, told: Told, *, report: bool) -> Path | None:
@@ -95,18 +101,12 @@ def keep(folder: Folder, told: Told, *, report: bool) -> Path | None:
     made = card(told, rows)
     files = {
         "recipe.yaml": recipe.encode(),
-        "history.csv": history_csv(told.history),
         "card.toml": as_toml(made),
         "card.md": as_markdown(made, rows).encode(),
         **({"report.html": page(made, rows, told.history, recipe).encode()} if report else {}),
     }
     write(folder.training, files)
     return table
-
-
-def history_csv(history: Sequence[Epoch]) -> bytes:
-    """A row per epoch; what is not known is empty."""
-    return as_csv([f.name for f in fields(Epoch)], map(astuple, history))
 
 
 def _network(folder: Folder, told: Told) -> dict[str, bytes]:
@@ -138,15 +138,16 @@ def _outcomes(folder: Folder, told: Told) -> Path | None:
         image=tables.image,
         losses=tuple(tables.losses),
         snrs=tuple(tables.snrs_db),
-        threads=told.threads,
+        threads=told.machine.threads,
     )
     return outcomes(plan, folder.out, folder.name)
 
 
-def _to_run_again(loaded: LoadedRecipe, folder: Folder) -> dict[str, object]:
+def _to_run_again(loaded: LoadedRecipe, folder: Folder) -> dict[str, Any]:
     """The recipe with its stages spelled out, and files named from where it will stand."""
-    recipe = loaded.recipe
-    update = {"student": _found(recipe.student, loaded, folder)}
-    if recipe.teacher is not None:
-        update["teacher"] = _base(recipe.teacher, loaded, folder)
-    return recipe.model_copy(update=update).spelled_out()
+    plain = loaded.recipe.spelled_out()
+    for base in (plain["student"]["base"], plain.get("teacher", {})):
+        found = find_weights(base.get("weights"), loaded.folder, folder.out)
+        if found is not None:
+            base["weights"] = Path(os.path.relpath(found, folder.training)).as_posix()
+    return plain

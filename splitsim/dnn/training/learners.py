@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from splitsim.dnn import networks
-from splitsim.dnn.bottlenecks.base import inject
+from splitsim.dnn.bottlenecks.base import inject, notes
 from splitsim.dnn.exits import attach
 from splitsim.dnn.networks import Base, NetworkSpec
 from splitsim.dnn.training.chance import generator
@@ -29,6 +29,12 @@ class Pair:
     student: LoadedModel
     teacher: LoadedModel | None
 
+    def to(self, device: torch.device) -> None:
+        """Both are moved there."""
+        for network in (self.student, self.teacher):
+            if network is not None:
+                network.module.to(device)
+
 
 def open_pair(loaded: LoadedRecipe, out: Path, seed: int) -> Pair:
     """The student as it begins, and its teacher.
@@ -47,7 +53,7 @@ def open_pair(loaded: LoadedRecipe, out: Path, seed: int) -> Pair:
         student = _student(loaded, out, seed)
     if recipe.teacher is not None:
         with problems.at(("teacher",)):
-            teacher = _base(recipe.teacher, loaded.folder, out)
+            teacher = _teacher(recipe.teacher, loaded.folder, out)
     problems.tell()
     if teacher is None and (_taught(loaded) or recipe.student.base.weights):
         teacher = _base(recipe.student.base, loaded.folder, out)
@@ -75,27 +81,31 @@ def _student(loaded: LoadedRecipe, out: Path, seed: int) -> LoadedModel:
         return network if spec.exits is None else attach(network, spec.exits)
 
 
-def _base(base: Base, folder: Path, out: Path) -> LoadedModel:
-    weights = weights_file(base, folder, out)
+def _teacher(base: Base, folder: Path, out: Path) -> LoadedModel:
+    """A teacher may be a network file as well."""
     if Path(base.network).suffix in networks.SUFFIXES:
+        weights = _weights(base, folder, out)
         return networks.load(str(folder / base.network), weights=weights)
+    return _base(base, folder, out)
+
+
+def _base(base: Base, folder: Path, out: Path) -> LoadedModel:
+    weights = _weights(base, folder, out)
     return NetworkSpec(base=base.model_copy(update={"weights": weights})).build(folder)
 
 
-def weights_file(base: Base, folder: Path, out: Path) -> str | None:
-    """A file of weights beside the recipe or among those trained before; or a published name.
-
-    Raises:
-        BadInput: there is no such file.
-    """
-    if base.weights is None:
-        return None
-    places = (folder / base.weights, out / WEIGHTS / base.weights)
-    found = next((path for path in places if path.is_file()), None)
-    if found is None and Path(base.weights).suffix:
+def _weights(base: Base, folder: Path, out: Path) -> str | None:
+    found = find_weights(base.weights, folder, out)
+    if found is None and base.weights is not None and Path(base.weights).suffix:
         where = f"there is no file {base.weights!r} beside the recipe, nor in {out / WEIGHTS}"
         raise BadInput(f"weights: {where}; train it first, or name another")
-    return base.weights if found is None else str(found.absolute())
+    return base.weights if found is None else str(found)
+
+
+def find_weights(name: str | None, folder: Path, out: Path) -> Path | None:
+    """A file of weights beside a recipe, or among those trained before."""
+    places = () if name is None else (folder / name, out / WEIGHTS / name)
+    return next((path.absolute() for path in places if path.is_file()), None)
 
 
 def bind(loaded: LoadedRecipe, pair: Pair, *, mixed: bool) -> Sequence[Objective]:
@@ -121,7 +131,7 @@ def bind(loaded: LoadedRecipe, pair: Pair, *, mixed: bool) -> Sequence[Objective
 
 def warnings(loaded: LoadedRecipe, pair: Pair) -> list[str]:
     """What is allowed, and hardly meant."""
-    recipe, found = loaded.recipe, []
+    recipe, found = loaded.recipe, notes(pair.student)
     taught = recipe.teacher or recipe.student.base
     if _taught(loaded) and taught.weights is None:
         found.append("the teacher has random weights; name its weights")

@@ -70,7 +70,7 @@ class _Run:
     """A stage as it runs: with its optimiser."""
 
     def __init__(self, course: Course, number: int, saved: Saved | None) -> None:
-        self._course = course
+        self._course, self._number = course, number
         self._stage, self._objective = course.stages[number], course.objectives[number]
         self._optimiser = self._stage.optimiser.make(learning(course.module, self._stage))
         self._scaler = GradScaler("cuda", enabled=self._objective.mixed)
@@ -138,6 +138,9 @@ class _Run:
         for group in self._optimiser.param_groups:
             group["lr"] = self._stage.lr(epoch)
         losses, scores = self._objective(*batch)
+        if not losses.requires_grad:
+            what = "its loss does not depend on any part that learns; change train, or freeze"
+            raise BadInput(f"stage {self._number + 1}: {what}")
         loss = losses.sum() if self._stage.loss.SUMMED else losses.mean()
         self._optimiser.zero_grad()
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]

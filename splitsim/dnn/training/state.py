@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Self
 
 from torch import Tensor
 
+from splitsim.dnn.tables import as_csv
 from splitsim.dnn.training.stages import Stage
 
 Weights = Mapping[str, Tensor]
@@ -36,6 +37,11 @@ class Epoch:
     validation_accuracy: float | None
     lr: float
     seconds: float
+
+
+def history_csv(history: Sequence[Epoch]) -> bytes:
+    """A row per epoch; what is not known is empty."""
+    return as_csv([column.name for column in fields(Epoch)], map(astuple, history))
 
 
 @dataclass(frozen=True)
