@@ -69,9 +69,8 @@ class Option:
 
     def taken(self, sample: int) -> Option:
         """The way that a task with this sample takes."""
-        if self.mixture is None:
-            return self
-        return self.mixture.ways[self.mixture.of_sample.item(sample)]
+        mixture = self.mixture
+        return self if mixture is None else mixture.ways[mixture.of_sample.item(sample)]
 
     @property
     def parts(self) -> Sequence[tuple[float, Option]]:

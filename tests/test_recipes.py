@@ -58,7 +58,10 @@ def points(**named):
         ({"data": DATA | {"train": "generated:4x3x8x8x9"}}, "has an image of 3x8x8"),
         ({"data": DATA | {"validation": 0.995}}, "leaves 0 samples to learn from"),
         ({"student": {"base": SMALL | {"weights": "no.pt"}}}, "no file 'no.pt' beside the recipe"),
-        ({"student": {"base": SMALL}}, "points: are missing; the student has no bottleneck"),
+        (
+            {"student": {"base": SMALL}, "stages": [HEAD | {"train": None}]},
+            "points: are missing; the student has no bottleneck",
+        ),
         ({"teacher": {"network": "small_resnet"}}, "choose from as many classes as the student"),
         ({"teacher": {"network": "resnet"}}, "teacher: unknown network 'resnet'"),
         ({"stages": [HEAD | {"train": ["decode"]}]}, "'decode' (did you mean 'decoder'?)"),

@@ -46,18 +46,24 @@ from splitsim.dnn.training.train import train
 from splitsim.errors import BadInput
 
 
-def test_a_student_improves_and_is_the_same_twice(tmp_path):
-    loaded = recipe(tmp_path)
-    one, other = (train(loaded, tmp_path / name, report=False) for name in ("a", "b"))
-    assert same(weights(one), weights(other))
-    assert figures(one.history) == figures(other.history)
-    first, second, third, fourth = one.history
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    return train(recipe(folder), folder / "out")
+
+
+def test_a_student_improves_and_is_the_same_twice(trained, tmp_path):
+    first, second, third, fourth = trained.history
     assert second.loss < first.loss
     assert second.validation_loss < first.validation_loss
     assert fourth.loss < third.loss
-    assert one.top1 > 0.5 > 2 * 0.25 - 1e-9  # twice as good as chance
-    reseeded = train(loaded, tmp_path / "c", seed=1, report=False)
-    assert not same(weights(one), weights(reseeded))
+    assert trained.top1 > 0.5  # twice as good as chance
+    loaded = recipe(tmp_path, outcomes=None)
+    again = train(loaded, tmp_path / "a", report=False)
+    assert same(weights(trained), weights(again))
+    assert figures(trained.history) == figures(again.history)
+    other = train(loaded, tmp_path / "b", seed=1, report=False)
+    assert not same(weights(trained), weights(other))
 
 
 class Stop(Exception):
@@ -72,17 +78,21 @@ def stopping(at):
     return progress
 
 
-@pytest.mark.parametrize("at", [0.1, 0.3, 0.5, 0.8])
-def test_a_resumed_training_is_the_same_as_one_without_a_break(tmp_path, at):
+@pytest.mark.parametrize("at", [0.3, 0.6])
+def test_a_resumed_training_is_the_same_as_one_without_a_break(trained, tmp_path, at):
     loaded = recipe(tmp_path, outcomes=None)
-    whole = train(loaded, tmp_path / "whole", report=False)
     with pytest.raises(Stop):
         train(loaded, tmp_path / "cut", progress=stopping(at))
     again = train(loaded, tmp_path / "cut", resume=True, report=False)
-    assert same(weights(whole), weights(again))
-    assert figures(whole.history) == figures(again.history)
-    once_more = train(loaded, tmp_path / "cut", resume=True, report=False)
-    assert once_more.history == again.history  # nothing is left to do
+    assert same(weights(trained), weights(again))
+    assert figures(trained.history) == figures(again.history)
+
+
+def test_a_training_that_is_over_can_be_resumed(trained):
+    out = trained.folder.parents[1]
+    again = train(load_recipe(out.parent / "recipe.yaml"), out, resume=True, report=False)
+    assert again.history == trained.history
+    assert same(weights(trained), weights(again))
 
 
 def generators():
@@ -218,12 +228,6 @@ def test_a_loss_that_is_no_number_stops_with_one_line(tmp_path):
 # What it leaves behind.
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("trained")
-    return train(recipe(folder), folder / "out")
-
-
 def test_a_trained_student_is_its_head_and_tail(trained):
     every = cuts(trained.network.module, trained.network.example())
     assert inexact(trained.network.module, every, trained.network.example()) == []
@@ -252,7 +256,7 @@ def test_the_card_tells_what_the_tables_have(trained):
     assert card["test_samples"] == 40
     assert card["train_samples"] + card["validation_samples"] == 96
     model = trained.outcomes.parents[1] / "models" / "student.csv"
-    table = list(csv.DictReader(model.open()))
+    table = list(csv.DictReader(model.read_text().splitlines()))
     assert [row["layer"] for row in table] == ["input", "bottleneck", "output"]
     assert (card["head_macs"], card["head_params"]) == (
         int(table[1]["macs"]),
@@ -280,7 +284,7 @@ def test_curves_and_history(trained):
     assert shown["Loss of stage 2"]["data"][1]["y"] == [
         row.validation_loss for row in trained.history[2:]
     ]
-    rows = list(csv.DictReader((trained.folder / "history.csv").open()))
+    rows = list(csv.DictReader((trained.folder / "history.csv").read_text().splitlines()))
     assert [float(row["loss"]) for row in rows] == [row.loss for row in trained.history]
     assert [row["stage"] + row["epoch"] for row in rows] == ["11", "12", "21", "22"]
 

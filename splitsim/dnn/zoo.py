@@ -80,6 +80,7 @@ class _Source(NamedTuple):
     module: nn.Module
     shape: tuple[int, ...]
     preprocess: Callable[[Tensor], Tensor]
+    made: LoadedModel | None = None  # by a callable of the user's, perhaps with exits
 
 
 def load(
@@ -119,7 +120,9 @@ def load(
     if weights is not None and published is None:
         load_weights(source.module, Path(weights))
     _to_eval(source.module)
-    found = LoadedModel(name, *source, classes=None)
+    module, shape, preprocess, made = source
+    exits, wire = ({}, None) if made is None else (made.exits, made.wire)
+    found = LoadedModel(name, module, shape, preprocess, None, exits, wire)
     return replace(found, classes=_classes(found, classes))
 
 
@@ -132,7 +135,7 @@ def _own(name: str, shape: tuple[int, ...] | None, classes: int | None) -> _Sour
 def _callable(name: str, shape: tuple[int, ...] | None, classes: int | None) -> _Source:
     made = _call(name, {} if classes is None else {"classes": classes})
     if isinstance(made, LoadedModel):
-        return _Source(made.module, shape or made.shape, made.preprocess)
+        return _Source(made.module, shape or made.shape, made.preprocess, made)
     if not isinstance(made, nn.Module):
         raise BadInput(f"{name} gives a {type(made).__name__}, not a torch.nn.Module")
     if shape is None:
