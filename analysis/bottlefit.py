@@ -35,8 +35,8 @@ from itertools import product
 from pathlib import Path
 
 import pandas as pd
-from bottlefit_words import report
 from bottlefit_sweep import CHANNELS, METRICS, POINT, RATES_BPS, simulated
+from bottlefit_words import report
 
 HERE = Path(__file__).parent
 SHIFTS = 50

@@ -6,13 +6,15 @@ beside it; needs Debian's package chromium)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import pandas as pd
 import plotly.graph_objects as go
 from bottlefit import HERE
-from bottlefit_claims import CLAIMS, CLOSEST, NAMES, claimed
-from bottlefit_sweep import BOARDS, METRICS
+from bottlefit_claims import CLAIMS, NAMES, claimed
+from bottlefit_sweep import MEASURED, METERED, METRICS
+from bottlefit_words import CLOSEST
 from picture import photograph_figure
 from plotly.subplots import make_subplots
 
@@ -20,7 +22,7 @@ AGAINST = tuple(dict.fromkeys(claim.against for claim in CLAIMS))
 COLOURS = {"latency_s": (0, 114, 178), "power_w": (213, 94, 0), "energy_j": (0, 158, 115)}
 TICKS = (0.5, 1, 2, 5, 10, 20, 50)
 EDGES = (-0.4, 1.8)  # powers of ten: a little beyond the ticks
-WIDTH, HEIGHT = 1400, 900
+WIDTH, HEIGHT = 1400, 1200
 
 
 def band(
@@ -48,35 +50,57 @@ def draw(figure: go.Figure, rows: pd.DataFrame, claim: float | None, **place: in
         figure.add_hline(100 * claim, line_color="black", line_dash="dot", **place)
 
 
-def figure_of(rows: pd.DataFrame) -> go.Figure:
-    """A row per metric; a column per board and what it is compared with."""
-    columns = list(product(BOARDS, AGAINST))
-    titles = [f"{NAMES[board]}<br>against {NAMES[against]}" for board, against in columns]
+def drawn(rows: pd.DataFrame) -> go.Figure:
+    """A row per metric and a column per metered board and comparison; below, the measured one."""
+    columns, below = list(product(METERED, AGAINST)), len(METRICS) + 1
     figure = make_subplots(
-        len(METRICS),
+        below,
         len(columns),
-        column_titles=titles,
+        specs=[[{}] * len(columns)] * len(METRICS) + [[{"colspan": 2}, None] * len(AGAINST)],
+        subplot_titles=titles(columns),
         shared_yaxes=True,
-        shared_xaxes=True,
         horizontal_spacing=0.012,
-        vertical_spacing=0.03,
+        vertical_spacing=0.06,
     )
     cells = product(enumerate(METRICS, start=1), enumerate(columns, start=1))
     for (row, metric), (column, (board, against)) in cells:
-        own = rows[(rows.board == board) & (rows.against == against) & (rows.metric == metric)]
-        draw(figure, own, claimed(board, against, metric), row=row, col=column)
-    for row, metric in enumerate(METRICS, start=1):
+        draw(figure, *of(rows, board, against, metric), row=row, col=column)
+    for number, against in enumerate(AGAINST):
+        draw(figure, *of(rows, MEASURED, against, METRICS[0]), row=below, col=2 * number + 1)
+    for row, metric in enumerate((*METRICS, METRICS[0]), start=1):
         figure.update_yaxes(title=f"{NAMES[metric]} saved, %", row=row, col=1)
+    return figure
+
+
+def titles(columns: Sequence[tuple[str, str]]) -> list[str]:
+    """Over the first row and over the last, whose cells are twice as wide."""
+    first = [f"{NAMES[board]}<br>against {NAMES[against]}" for board, against in columns]
+    between = [""] * len(columns) * (len(METRICS) - 1)
+    last = [f"{NAMES[MEASURED]}, measured, against {NAMES[against]}" for against in AGAINST]
+    return [*first, *between, *last]
+
+
+def of(
+    rows: pd.DataFrame, board: str, against: str, metric: str
+) -> tuple[pd.DataFrame, float | None]:
+    """A comparison, and what the paper claims of it."""
+    same = (rows.board == board) & (rows.against == against) & (rows.metric == metric)
+    return rows[same], claimed(board, against, metric)
+
+
+def figure_of(rows: pd.DataFrame) -> go.Figure:
+    """With its title and axes."""
+    figure = drawn(rows)
     figure.update_yaxes(range=[-100, 100], dtick=50, zerolinecolor="grey")
     figure.update_xaxes(type="log", tickvals=TICKS, range=EDGES)
-    figure.update_xaxes(title="Mbit/s", row=len(METRICS))
+    figure.update_xaxes(title="Mbit/s", row=len(METRICS) + 1)
     title = (
         "What BottleFit saves: range over three networks, WiFi and LTE with two laws of radio "
         "power each, at 12 channels<br>pale: 5 to 95 % over shifts of the tables; dashed: the most "
         "at 3 channels; dotted: the paper's “up to”"
     )
     return figure.update_layout(
-        title={"text": title, "y": 0.96},
+        title={"text": title, "y": 0.97},
         showlegend=False,
         width=WIDTH,
         height=HEIGHT,

@@ -10,19 +10,22 @@ import yaml
 from splitsim.dnn.training.recipe import load_recipe
 
 DATA = "generated:4x1x8x8x96"
-SMALL = {"network": "small_resnet", "classes": 4, "shape": [1, 8, 8]}
+SMALL = {"network": "small_cnn", "classes": 4, "shape": [1, 8, 8]}
 ADAM = {"kind": "adam", "lr": 5e-3}
 HEAD = {
     "epochs": 2,
-    "loss": {"kind": "head_distillation"},
+    "loss": {"kind": "head_distillation", "points": {"decoder": "pool", "block3": "block3"}},
     "optimiser": ADAM,
     "train": ["bottleneck", "decoder"],
 }
 LABELS = {"epochs": 2, "loss": {"kind": "cross_entropy"}, "optimiser": ADAM}
 STUDENT = {
     "name": "student",
-    "student": {"base": SMALL, "bottleneck": {"kind": "reduction", "channels": 2}},
-    "data": {"train": DATA, "test": "generated:4x1x8x8x40", "batch": 16},
+    "student": {
+        "base": SMALL,
+        "bottleneck": {"kind": "reduction", "channels": 2, "join": "pool"},
+    },
+    "data": {"train": DATA, "test": "generated:4x1x8x8x40", "batch": 8},
     "stages": [HEAD, LABELS],
     "outcomes": {"image": "uint8"},
 }

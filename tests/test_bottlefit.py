@@ -21,7 +21,7 @@ ENDS_BPS = (0.5e6, 50e6)
 def modules():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ANALYSIS)
-        names = ("bottlefit", "bottlefit_sweep", "bottlefit_claims")
+        names = ("bottlefit", "bottlefit_sweep", "bottlefit_claims", "bottlefit_words")
         yield tuple(importlib.import_module(name) for name in names)
 
 
@@ -38,6 +38,11 @@ def sweep(modules):
 @pytest.fixture(scope="module")
 def claims(modules):
     return modules[2]
+
+
+@pytest.fixture(scope="module")
+def words(modules):
+    return modules[3]
 
 
 @pytest.fixture(scope="module")
@@ -69,19 +74,30 @@ def test_a_steady_frame_is_what_a_longer_run_adds(sweep, policy, point, shift):
     assert frame.energy_j == pytest.approx(frame.power_w * frame.latency_s, rel=1e-12)
 
 
-def test_latency_is_the_sum_of_the_tables(sweep, nominal):
+@pytest.mark.parametrize("board", ["raspberry-pi-4", "x86-1t"])
+def test_latency_is_the_sum_of_the_tables(sweep, nominal, board):
     tables, name = Tables(), "densenet169-bottlefit12"
     model = tables.model(name)
     cut = model.layers.index("bottleneck")
+    assert model.wire_bytes[cut] == 22 + 12 * 29 * 29  # header, range, codes
     bits = 8 * (model.wire_bytes[cut] + model.answer_bytes)
-    server_s = tables.profile(name, sweep.SERVER).server_s(cut)
-    board_s = tables.profile(name, "raspberry-pi-4").device_s(cut)
+    server_s = tables.profile(name, sweep.BOARDS[board].server).server_s(cut)
+    board_s = tables.profile(name, board).device_s(cut)
     own = nominal.query(
-        "board == 'raspberry-pi-4' and network == 'densenet169' and policy == 'bottlefit12' "
+        f"board == '{board}' and network == 'densenet169' and policy == 'bottlefit12' "
         "and link == 'LTE'"
     )
+    assert len(own) == 2 * len(ENDS_BPS)
     for row in own.itertuples():
         assert row.latency_s == pytest.approx(board_s + bits / row.rate_bps + 0.038 + server_s)
+
+
+def test_the_measured_board_has_latency_only(study, sweep, nominal):
+    own = nominal[nominal.board == sweep.MEASURED]
+    assert own.latency_s.notna().all()
+    assert own[["power_w", "energy_j"]].isna().all(axis=None)
+    saved = study.savings(nominal)
+    assert set(saved[saved.board == sweep.MEASURED].metric) == {"latency_s"}
 
 
 def test_every_width_lies_between_those_swept(sweep):
@@ -92,7 +108,7 @@ def test_every_width_lies_between_those_swept(sweep):
         cut = found[0].layers.index("bottleneck")
         sent = [model.wire_bytes[cut] for model in found]
         assert sent == sorted(sent)
-        for board in sweep.BOARDS:
+        for board in sweep.METERED:
             heads = [tables.profile(name, board).times["head"][cut] for name in names]
             assert heads == sorted(heads)
 
@@ -106,8 +122,9 @@ def test_the_natural_cuts_are_those_of_the_facts(sweep):
     }
 
 
-def test_power_and_energy_are_not_mixed(study, nominal):
-    saved = study.savings(nominal).pivot_table(
+def test_power_and_energy_are_not_mixed(study, sweep, nominal):
+    metered = nominal[nominal.board.isin(sweep.METERED)]
+    saved = study.savings(metered).pivot_table(
         index=["board", "network", "link", "radio", "rate_bps", "against", "channels"],
         columns="metric",
         values="saving",
@@ -183,12 +200,23 @@ def test_the_committed_words_are_those_of_the_committed_ranges(claims):
     assert not reached["offload", "power_w", 0.37]
 
 
-def test_no_time_of_a_student_is_published(sweep):
+def test_times_of_students_are_scaled_but_for_the_measured_board(sweep):
     tables = Tables()
     for network, board in product(sweep.NETWORKS, sweep.BOARDS):
         for name in sweep.students(network).values():
             cut = tables.model(name).layers.index("bottleneck")
-            assert tables.profile(name, board).basis["head"][cut] == "scaled"
+            basis = "measured" if board == sweep.MEASURED else "scaled"
+            assert tables.profile(name, board).basis["head"][cut] == basis
+
+
+def test_pre_processing_as_on_the_measured_board_is_what_is_added(words):
+    """What is taken away and what comes are the same two steps, as the tables have them."""
+    model, board = "resnet152-bottlefit12", "jetson-nano"
+    moved_s = words.moved_s(board, model, "bottleneck")
+    (own, cut), (real, _) = (words.at(model, h, "bottleneck") for h in (board, words.MEASURED))
+    own_s = own.times["pre"][cut] + own.times["encode"][cut]
+    real_s = real.times["pre"][cut] + real.times["encode"][cut]
+    assert own_s + moved_s == pytest.approx(words.ratio("raspberry-pi-4").times * real_s)
 
 
 def test_the_quick_study_runs_and_writes_nothing(study, capsys, monkeypatch):

@@ -74,7 +74,15 @@ def test_imagenet_is_its_validation_part(tmp_path):
     assert found.take(0, 1).images[0].shape == (3, 6, 5)  # grey pictures get three channels
 
 
-def test_cifar_is_read_from_its_folder(tmp_path, monkeypatch):
+def test_imagenet_has_a_training_part(tmp_path):
+    pictures(tmp_path / "train", ("ant", "bee", "cat"))
+    found = dataset(f"imagenet-train:{tmp_path}")
+    assert (found.name, found.samples, found.classes) == ("imagenet-train", 6, 3)
+    assert found.take(4, 6).labels == [2, 2]
+
+
+@pytest.mark.parametrize("part", ["", "-train"])
+def test_cifar_is_read_from_its_folder(tmp_path, monkeypatch, part):
     """A made-up file in the published layout; its sums stand in for the published ones."""
     kind = torchvision().datasets.CIFAR10
     folder = tmp_path / kind.base_folder
@@ -88,11 +96,13 @@ def test_cifar_is_read_from_its_folder(tmp_path, monkeypatch):
         (folder / name).write_bytes(pickle.dumps(content))
         sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
     meta = {"filename": "batches.meta", "key": "label_names", "md5": sums["batches.meta"]}
-    monkeypatch.setattr(kind, "test_list", [["test_batch", sums["test_batch"]]])
-    monkeypatch.setattr(kind, "train_list", [])
+    lists = {"": "test_list", "-train": "train_list"}
+    for name in lists.values():
+        monkeypatch.setattr(kind, name, [])
+    monkeypatch.setattr(kind, lists[part], [["test_batch", sums["test_batch"]]])
     monkeypatch.setattr(kind, "meta", meta)
-    found = dataset(f"cifar10:{tmp_path}")
-    assert (found.name, found.samples, found.classes) == ("cifar10", 2, 10)
+    found = dataset(f"cifar10{part}:{tmp_path}")
+    assert (found.name, found.samples, found.classes) == (f"cifar10{part}", 2, 10)
     samples = found.take(0, 2)
     assert samples.labels == [3, 7]
     assert torch.equal(samples.images[1].flatten(), torch.from_numpy(pixels[1]))
@@ -155,6 +165,8 @@ def test_a_function_of_the_users_own(own):
         ("cifar10:here", r"cifar10: is not in 'here', or is damaged; .*cifar-10-batches-py"),
         ("imagefolder:here", "'here' must have a folder of images for every class"),
         ("imagenet:here", "'here/val' must have a folder of images for every class"),
+        ("imagenet-train:here", "'here/train' must have a folder of images for every class"),
+        ("cifar100-train:here", r"cifar100-train: is not in 'here', .*cifar-100-python"),
         ("generated:3x3", "must be classes x channels x height x width x samples"),
         ("generated:0x1x8x8x5", "must be classes x channels x height x width x samples"),
     ],

@@ -4,7 +4,9 @@ import math
 import shutil
 import subprocess
 import sys
+import tomllib
 
+import numpy as np
 import pytest
 from tracing import (
     BASES,
@@ -42,6 +44,9 @@ def copied(tmp_path):
     """The generator and its inputs elsewhere, its tables built there."""
     shutil.copytree(TRACES / "published", tmp_path / "traces" / "published")
     shutil.copytree(GENERATOR.parent / "tables", tmp_path / "analysis" / "tables")
+    (tmp_path / "traces" / "profiles").mkdir()
+    for path in (TRACES / "profiles").glob("*@x86-1t.*"):  # the generator reads what was measured
+        shutil.copy(path, tmp_path / "traces" / "profiles")
     script = shutil.copy(GENERATOR, tmp_path / "analysis")
     assert run(script).returncode == 0
     return tmp_path / "traces", script
@@ -106,7 +111,8 @@ def check_profile(name, hardware):
     rows = profile(name, hardware)
     steps = [c for step in STEPS for c in (f"{step}_s", f"{step}_basis")]
     if (name, hardware) not in measured_profiles():
-        assert list(rows[0]) == ["cut", *steps, "head_factor", "tail_factor", "energy_j", "source"]
+        factors = ["head_factor", "encode_factor", "tail_factor"]
+        assert list(rows[0]) == ["cut", *steps, *factors, "energy_j", "source"]
     assert {"cut", *steps, "source"} <= set(rows[0])
     assert column(rows, "cut", int) == list(range(len(model(name))))
     for row in rows:
@@ -115,7 +121,7 @@ def check_profile(name, hardware):
             assert bool(row[f"{step}_s"]) == bool(row[f"{step}_basis"])
             assert row[f"{step}_basis"] in BASES | {""}
             assert float(row[f"{step}_s"] or 0) >= 0
-        for key in ("head_factor", "tail_factor"):
+        for key in ("head_factor", "encode_factor", "tail_factor"):
             assert float(row.get(key) or 1) >= 1
 
 
@@ -139,6 +145,82 @@ def test_published_rows_have_a_source():
 def test_every_published_file_is_described():
     described = (TRACES / "published" / "README.md").read_text(encoding="utf-8")
     assert [n for n in names("published") if f"`{n}.csv`" not in described] == []
+
+
+# --- encoding ---
+
+X86 = "x86-1t"
+CODED = [(n, h) for n, h in measured_profiles() if h == X86 and made_here(n)]
+
+
+def elements(row):
+    return math.prod(map(int, row["output_shape"].split("x")))
+
+
+def law():
+    """a and b of seconds = a + b x elements, and the rms of its relative errors."""
+    points = [
+        (elements(cut), float(row["encode_s"]))
+        for name, _ in CODED
+        for cut, row in zip(model(name)[1:-1], profile(name, X86)[1:-1], strict=True)
+    ]
+    counts, seconds = np.array(points).T
+    terms = np.column_stack([1 / seconds, counts / seconds])
+    (a_s, b_s), *_ = np.linalg.lstsq(terms, np.ones(len(points)))
+    return a_s, b_s, float(np.sqrt(np.mean((terms @ (a_s, b_s) - 1) ** 2)))
+
+
+def ratio(hardware):
+    """Mean and spread over networks of how much longer a hardware takes for them."""
+    totals = [
+        float(profile(name, hardware)[-1]["head_s"]) / float(profile(name, X86)[-1]["head_s"])
+        for name, _ in CODED
+        if (name, hardware) in profiles() and "-" not in name
+    ]
+    return np.exp(np.mean(np.log(totals))), np.exp(np.std(np.log(totals), ddof=1))
+
+
+def test_what_was_measured_has_a_card_that_says_uint8():
+    for name, hardware in CODED:
+        said = tomllib.loads((TRACES / f"profiles/{name}@{hardware}.toml").read_text())
+        assert said["wire"] == "uint8"
+
+
+def test_encoding_takes_longer_with_the_elements():
+    a_s, b_s, rms = law()
+    assert 0 < a_s < 1e-3
+    assert 1e-10 < b_s < 1e-8
+    assert rms < 0.3
+
+
+@pytest.mark.parametrize(
+    ("hardware", "like", "basis", "usual"),
+    [("raspberry-pi-4", "raspberry-pi-4", "scaled", 2),
+     ("raspberry-pi-4-armnn", "raspberry-pi-4", "scaled", 2),
+     ("raspberry-pi-3b+", "raspberry-pi-3b+", "scaled", 2),
+     ("cortex-a76", "cortex-a76", "scaled", 2),
+     ("jetson-nano", "raspberry-pi-4", "assumed", 3),
+     ("jetson-xavier-tensorrt", "raspberry-pi-4", "assumed", 3)],
+)  # fmt: skip
+def test_encoding_on_a_board_is_the_law_by_its_processors_ratio(hardware, like, basis, usual):
+    (a_s, b_s, rms), (times, spread) = law(), ratio(like)
+    name = "mobilenet_v2" if hardware != "jetson-nano" else "resnet152-bottlefit12"
+    factor = math.exp(math.hypot(math.log(usual), math.log(1 + rms), math.log(spread)))
+    for cut, row in list(zip(model(name), profile(name, hardware), strict=True))[1:-1]:
+        here_s = times * (a_s + b_s * elements(cut))
+        assert float(row["encode_s"]) == pytest.approx(here_s, rel=1e-4)
+        assert row["encode_basis"] == basis
+        assert float(row["encode_factor"]) == pytest.approx(factor, abs=2e-3)
+
+
+def test_encoding_is_slower_by_the_processors_clock_in_the_5_w_mode():
+    name = "resnet152-bottlefit12"
+    fast, slow = (
+        column(profile(name, f"jetson-nano{mode}")[1:-1], "encode_s") for mode in ("", "-5w")
+    )
+    clocks = {row["mode"]: float(row["cpu_mhz"]) for row in read("published/nano_clocks.csv")}
+    ratio_of_clocks = clocks["MAXN"] / clocks["5W"]
+    assert slow == pytest.approx([ratio_of_clocks * s for s in fast], rel=1e-4)
 
 
 # --- watts ---

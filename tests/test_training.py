@@ -55,9 +55,10 @@ def trained(tmp_path_factory):
 def test_a_student_improves_and_is_the_same_twice(trained, tmp_path):
     first, second, third, fourth = trained.history
     assert second.loss < first.loss
-    assert second.validation_loss < first.validation_loss
     assert fourth.loss < third.loss
-    assert trained.top1 > 0.5  # twice as good as chance
+    assert fourth.validation_loss < third.validation_loss
+    right = round(trained.top1 * trained.samples)
+    assert binomtest(right, trained.samples, 1 / 4, "greater").pvalue < 1e-3  # not by chance
     loaded = recipe(tmp_path, outcomes=None)
     again = train(loaded, tmp_path / "a", report=False)
     assert same(weights(trained), weights(again))
@@ -137,14 +138,14 @@ def test_only_the_parts_that_a_stage_names_learn(tmp_path):
     assert {key.partition(".")[0] for key in changed} == {"bottleneck", "decoder"}
     assert {key for key in changed if "running" in key}
 
-    frozen = recipe(tmp_path, stages=[LABELS | {"freeze": ["bottleneck", "layer4"]}], outcomes=None)
+    frozen = recipe(tmp_path, stages=[LABELS | {"freeze": ["bottleneck", "block3"]}], outcomes=None)
     after = weights(train(frozen, tmp_path / "b", report=False))
     stayed = {key.partition(".")[0] for key in after if torch.equal(before[key], after[key])}
-    assert stayed == {"bottleneck", "layer4"}  # the statistics of their norms as well
+    assert stayed == {"bottleneck", "block3"}  # the statistics of their norms as well
 
 
 def test_exits_learn_on_a_frozen_network(tmp_path):
-    student = {"base": SMALL, "exits": {"at": ["layer1", "layer3"], "kind": "spinn"}}
+    student = {"base": SMALL, "exits": {"at": ["block1", "pool"], "kind": "spinn"}}
     stage = {"epochs": 4, "loss": {"kind": "exits"}, "optimiser": ADAM, "train": ["exits"]}
     loaded = recipe(tmp_path, student=student, stages=[stage])
     trained = train(loaded, tmp_path / "out")
@@ -165,8 +166,8 @@ def test_exits_learn_on_a_frozen_network(tmp_path):
 
 
 def test_exits_and_network_learn_together(tmp_path):
-    student = {"base": SMALL, "exits": {"at": ["layer1"]}}
-    stage = LABELS | {"loss": {"kind": "exits", "weights": {"layer1": 0.3}}}
+    student = {"base": SMALL, "exits": {"at": ["block1"]}}
+    stage = LABELS | {"loss": {"kind": "exits", "weights": {"block1": 0.3}}}
     trained = train(
         recipe(tmp_path, student=student, stages=[stage], outcomes=None),
         tmp_path / "o",
@@ -212,7 +213,7 @@ def test_the_best_weights_leave_a_stage(tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_with_one_line(tmp_path):
-    stage = LABELS | {"epochs": 3, "optimiser": {"kind": "sgd", "lr": 1e4}}
+    stage = LABELS | {"epochs": 3, "optimiser": {"kind": "sgd", "lr": 1e30}}
     loaded = plain(tmp_path, [LABELS | {"epochs": 1}, stage])
     with pytest.raises(BadInput) as error:
         train(loaded, tmp_path / "out")
@@ -321,7 +322,7 @@ def refused(loaded, out, **more):
 
 def test_a_checkpoint_of_another_recipe_is_refused(begun, tmp_path):
     loaded, file = begun
-    wide = {**STUDENT["student"], "bottleneck": {"kind": "reduction", "channels": 3}}
+    wide = {**STUDENT["student"], "bottleneck": STUDENT["student"]["bottleneck"] | {"channels": 3}}
     line = refused(recipe(tmp_path, student=wide, outcomes=None), tmp_path / "out")
     assert line.startswith(
         f"{file}: is of another recipe (student.bottleneck.channels: was 2, is 3;"

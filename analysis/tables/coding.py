@@ -43,10 +43,12 @@ class Law(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """How many times longer a processor takes, and by which factor networks differ in that."""
+    """How many times longer a processor takes: over networks the mean, spread, and ends."""
 
     times: float
     spread: float
+    least: float
+    most: float
 
 
 def encodings() -> Iterator[tuple[int, float]]:
@@ -75,7 +77,7 @@ def ratio(processor: str) -> Ratio:
         for network, total in known.items()
         if measured(network)
     ]
-    return Ratio(math.exp(fmean(logs)), math.exp(stdev(logs)))
+    return Ratio(*map(math.exp, (fmean(logs), stdev(logs), min(logs), max(logs))))
 
 
 def encoding(elements: int, hardware: str) -> Time:

@@ -44,7 +44,7 @@ def train(
 ) -> None:
     """Train a network by a recipe: weights, network file, tables, curves and a card."""
     _check_folder(out)
-    from splitsim.cli.share import ShareBar
+    from splitsim.cli.share import ShareBar, complain
     from splitsim.dnn.training.recipe import load_recipe
     from splitsim.dnn.training.train import train
 
@@ -59,6 +59,7 @@ def train(
                 device=device,
                 threads=threads,
                 progress=bar.show,
+                warn=lambda note: complain(f"warning: {note}"),
             )
     except KeyboardInterrupt:
         _tell_how_to_go_on(out)
@@ -80,10 +81,6 @@ def _tell_how_to_go_on(out: Path) -> None:
 
 def _tell(trained: Trained) -> None:
     """What came of it, and where it is."""
-    from splitsim.cli.share import complain
-
-    for note in trained.notes:
-        complain(f"warning: {note}")
     print((trained.folder / "card.md").read_text(encoding="utf-8"))
     for path in (trained.weights, trained.network_file, trained.outcomes, trained.folder):
         if path is not None:

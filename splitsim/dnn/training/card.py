@@ -87,6 +87,7 @@ def card(told: Told, rows: Sequence[Card]) -> dict[str, Any]:
         **({} if told.teacher_right is None else {"teacher_top1": told.teacher_right}),
         "macs": whole.macs,
         "params": whole.params,
+        "exits": list(told.student.exits),
         **_head(every, rows),
         "stages": [sentence(stage) for stage in recipe.steps],
         "epochs": len(told.history),

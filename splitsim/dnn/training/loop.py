@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.amp import GradScaler
 
+from splitsim.dnn.bottlenecks.sent import sending
 from splitsim.dnn.training.chance import generator, seeded
 from splitsim.dnn.training.checkpoint import Checkpoint, Saved
 from splitsim.dnn.training.feed import Batch, in_batches
@@ -113,8 +114,10 @@ class _Run:
         )
 
     def _watched(self) -> Tally | None:
+        """On the samples held back, as if what crosses a bottleneck were sent."""
         samples = self._course.samples
-        return measured(self._objective, samples.train, samples.watched, self._course.batch)
+        with sending(self._course.module):
+            return measured(self._objective, samples.train, samples.watched, self._course.batch)
 
     def _check(self, state: State, step: int, tally: Tally) -> None:
         if not math.isfinite(tally.loss):

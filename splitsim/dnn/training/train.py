@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,7 @@ def train(
     threads: int = 1,
     report: bool = True,
     progress: Progress = lambda _share, _text: None,
+    warn: Callable[[str], object] = lambda _note: None,
 ) -> Trained:
     """Train a network by a recipe; the same bit for bit for a seed, threads and machine.
 
@@ -83,6 +84,7 @@ def train(
         threads: of the processor.
         report: whether to draw the curves (a file of 5 MB).
         progress: is told which share is done, and how well.
+        warn: is told, before it begins, what is allowed and hardly meant.
 
     Raises:
         BadInput: something of the recipe is not there or does not fit; a training of this name is
@@ -108,6 +110,8 @@ def train(
             checkpoint=checkpoint,
             progress=progress,
         )
+        for note in notes:
+            warn(note)
         folder.make()
         history = course.run(resume=resume)
         told = Told(

@@ -64,7 +64,8 @@ def _how_good(made: Card) -> Iterator[str]:
     yield f"- Accuracy: {made['top1']:.2%} of {tested} (95 % {low:.2%} to {high:.2%}, Wilson)"
     if "teacher_top1" in made:
         yield f"- Its teacher's: {made['teacher_top1']:.2%}"
-    yield f"- Whole network: {made['macs']:,} MACs, {made['params']:,} parameters"
+    without = ", its exits left out" if made["exits"] else ""
+    yield f"- Whole network{without}: {made['macs']:,} MACs, {made['params']:,} parameters"
     if "head_macs" in made:
         yield f"- Head: {made['head_macs']:,} MACs, {made['head_params']:,} parameters"
 

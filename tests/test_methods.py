@@ -1,0 +1,166 @@
+"""The study of ways of training: its choice, its statistics by hand, and the tables it ships."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+from scipy import stats
+
+from splitsim.dnn.crossing import inputs
+from splitsim.dnn.data import dataset
+from splitsim.dnn.networks import load
+from splitsim.dnn.training.recipe import load_recipe
+
+ROOT = Path(__file__).parent.parent
+ANALYSIS, TRACES = ROOT / "analysis", ROOT / "traces"
+SEEDS, SAMPLES = 3, 40
+
+
+@pytest.fixture(scope="module")
+def modules():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ANALYSIS)
+        parts = ("", "_plan", "_choice", "_train", "_summary", "_ship")
+        yield {part: importlib.import_module(f"methods{part}") for part in parts}
+
+
+def rows(width=1):
+    """Trainings of which some samples are right: of two stages all but s, of others all but s + n."""
+    made = []
+    ways = [("bottlefit", "two_stage", 0), ("bottlefit", "cross_entropy", 4)]
+    for method, strategy, more in ways:
+        for seed in range(SEEDS):
+            right = np.arange(SAMPLES) >= seed + more * (seed + 1)
+            told = {"method": method, "strategy": strategy, "channels": width, "seed": seed}
+            costs = {"message_bytes": 35.0, "overhead_bytes": 22, "cpu_s": 1.0}
+            costs |= dict.fromkeys(("head_macs", "macs", "head_params", "params"), 10)
+            right_ones = {"top1": float(right.mean()), "right": right.astype(int).tolist()}
+            made.append(told | costs | right_ones)
+    return made
+
+
+def test_means_have_both_errors(modules):
+    table = modules["_summary"].summary(rows())
+    ours = table[table.strategy == "two_stage"].iloc[0]
+    values = [1 - seed / SAMPLES for seed in range(SEEDS)]
+    t = stats.t.ppf(0.975, SEEDS - 1)
+    assert ours.top1 == pytest.approx(np.mean(values))
+    assert ours.seeds_ci95 == pytest.approx(t * np.std(values, ddof=1) / math.sqrt(SEEDS))
+    assert ours.test_se == pytest.approx(math.sqrt(ours.top1 * (1 - ours.top1) / SAMPLES))
+    assert (ours.payload_bytes, ours.seeds) == (13, SEEDS)
+
+
+def test_differences_are_paired_by_seed_and_by_sample(modules):
+    (pair,) = modules["_summary"].paired(rows()).to_dict("records")
+    by_seed = [4 * (seed + 1) / SAMPLES for seed in range(SEEDS)]
+    t = stats.t.ppf(0.975, SEEDS - 1)
+    assert pair["difference"] == pytest.approx(np.mean(by_seed))
+    assert pair["seeds_ci95"] == pytest.approx(t * np.std(by_seed, ddof=1) / math.sqrt(SEEDS))
+    by_sample = np.zeros(SAMPLES)
+    for seed in range(SEEDS):
+        by_sample[seed : seed + 4 * (seed + 1)] += 1 / SEEDS
+    error = 1.96 * by_sample.std(ddof=1) / math.sqrt(SAMPLES)
+    assert pair["test_ci95"] == pytest.approx(error)
+    assert (pair["only_two_stage"], pair["only_other"]) == (4 + 8 + 12, 0)
+
+
+@pytest.mark.parametrize(("difference", "word"), [(0.2, "better"), (-0.2, "worse"), (0.05, "no")])
+def test_the_words_follow_the_larger_error(modules, difference, word):
+    pair = {"channels": 2, "method": "bottlefit", "strategy": "distillation"}
+    errors = {"difference": difference, "seeds_ci95": 0.01, "test_ci95": 0.1}
+    verdict = modules["_summary"]._verdict(pd.DataFrame([pair | errors]))
+    assert verdict.startswith(f"Against bottlefit by distillation, two stages are {word}")
+    assert verdict.endswith("at 2 channels.")
+
+
+def test_every_way_of_training_has_four_trials_on_its_narrowest_network(modules):
+    plan, choice = modules["_plan"], modules["_choice"]
+    groups = [one.group for one in choice.narrowest()]
+    assert sorted(groups) == sorted({one.group for one in plan.SUBJECTS})
+    for one in choice.narrowest():
+        trials = list(plan.candidates(one, 0.5))
+        assert len(set(trials)) == 4
+        assert one.channels in (None, 1)
+        alone = one.strategy == "head_distillation"
+        assert {rates.tune is None for rates in trials} == {alone}
+        if one.strategy == "two_stage":
+            assert {rates.head for rates in trials} == {0.5}
+
+
+def test_the_best_trial_is_right_most_often_then_has_least_loss(modules, tmp_path):
+    plan, choice, train = (modules[part] for part in ("_plan", "_choice", "_train"))
+    jobs = [plan.Job(plan.BOTTLEFIT[1], 0, plan.Rates(tune=rate)) for rate in (1e-3, 1e-2, 1e-1)]
+    found = [(0.8, 0.1), (0.9, 0.4), (0.9, 0.3)]
+    for job, (right, loss) in zip(jobs, found, strict=True):
+        folder = train.folder_of(tmp_path, job) / "training" / job.name
+        folder.mkdir(parents=True)
+        told = {"validation": right, "validation_loss": loss}
+        (folder / train.ROW).write_text(json.dumps(told))
+    assert choice.best(jobs, tmp_path) == jobs[2]
+    assert len(train.train_all(jobs, tmp_path, 1, "nothing to do")) == 3
+
+
+def test_every_recipe_takes_what_the_study_changes(modules):
+    plan = modules["_plan"]
+    for one in (plan.TEACHER, *plan.SUBJECTS):
+        rates = plan.Rates(head=0.5, tune=0.25) if one != plan.TEACHER else plan.Rates()
+        job = plan.Job(one, 0, rates, epochs=6)
+        recipe = load_recipe(job.recipe, job.overrides).recipe
+        assert sum(stage.epochs for stage in recipe.steps) == 6
+        assert recipe.name == job.name
+        if one == plan.TEACHER:
+            continue
+        found = {stage.optimiser.lr for stage in recipe.steps}
+        wanted = {"head_distillation": {0.5}, "two_stage": {0.5, 0.25}}
+        assert found == wanted.get(one.strategy, {0.25})
+        if one.channels:
+            assert recipe.student.bottleneck.channels == one.channels
+
+
+def test_the_shortened_study_finds_something_and_writes_nothing_here(modules):
+    before = {path: path.stat().st_mtime_ns for path in ANALYSIS.glob("methods*.*")}
+    words = modules[""].quick(1, 1)
+    assert "bottlefit 1 by two_stage" in words
+    assert "spinn by exits" in words
+    assert "answers that only one has right" in words
+    assert {path: path.stat().st_mtime_ns for path in ANALYSIS.glob("methods*.*")} == before
+
+
+def test_the_tables_and_words_of_the_study_are_of_one_piece(modules):
+    table = pd.read_csv(ANALYSIS / "methods.csv")
+    means = pd.read_csv(ANALYSIS / "methods_summary.csv")
+    pairs = pd.read_csv(ANALYSIS / "methods_paired.csv")
+    keys = ["method", "channels", "strategy"]
+    again = table.groupby(keys, dropna=False)["top1"].mean()
+    for row in means.to_dict("records"):
+        assert row["top1"] == pytest.approx(again[tuple(row[key] for key in keys)], abs=1e-5)
+    seeds = table.seed.nunique()
+    assert (table.groupby(keys, dropna=False).size() == seeds).all()
+    assert (
+        modules["_summary"].finding(means, pairs, seeds) == (ANALYSIS / "methods.txt").read_text()
+    )
+    chosen = pd.read_csv(ANALYSIS / "methods_rates.csv")
+    assert (chosen.groupby(["method", "strategy"])["chosen"].sum() == 1).all()
+
+
+def test_the_shipped_networks_answer_as_their_tables_say(modules):
+    data = dataset("digits-test", 24).take(0, 24)
+    torch.set_num_threads(1)
+    for table in modules["_ship"].TABLES:
+        network = load(
+            str(TRACES / "networks" / f"{table.name}.yaml"),
+            weights=TRACES / "weights" / f"{table.name}.pt",
+        )
+        rows = pq.read_table(TRACES / "outcomes" / f"{table.name}@digits-test.parquet").to_pandas()
+        local = rows[(rows.cut == rows.cut.max()) & (rows["sample"] < 24) & (rows.loss == 0)]
+        with torch.no_grad():
+            answers = network.module(inputs(network, data.images)).argmax(1)
+        assert local.sort_values("sample").prediction.tolist() == answers.tolist(), table.name
