@@ -66,26 +66,30 @@ def folder_of(work: Path, seed: int) -> Path:
     return work / f"seed{seed}"
 
 
-def recipe(name: str, epochs: int) -> Recipe:
-    """How a network is trained."""
+def recipe(name: str, epochs: int, limit: int | None) -> Recipe:
+    """How a network is trained; its tables are of the first ``limit`` test pictures."""
     student, stage = NETWORKS[name]
     return {
         "name": name,
         "student": student,
         "data": {"train": "digits-train", "test": "digits-test", "augment": {"shift": 1}},
         "stages": [stage | {"epochs": epochs}],
-        "outcomes": {"image": WIRE, "wire": WIRE},
+        "outcomes": {"image": WIRE, "wire": WIRE, "limit": limit},
     }
 
 
-def train_seed(seed: int, work: Path, epochs: int) -> None:
-    """All networks of a seed; of what was trained before, only the tables are made again."""
+def train_seed(seed: int, work: Path, epochs: int, limit: int | None = None) -> None:
+    """All networks of a seed but those that were trained so before."""
     out = folder_of(work, seed)
     recipes = out / "recipes"
     recipes.mkdir(parents=True, exist_ok=True)
     for name in NETWORKS:
         path = recipes / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(recipe(name, epochs)), encoding="utf-8")
+        text = yaml.safe_dump(recipe(name, epochs, limit))
+        whole = (out / "training" / name / "card.toml").is_file()
+        if whole and path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        path.write_text(text, encoding="utf-8")
         train(load_recipe(path), out, seed=seed, resume=True, report=False)
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 
 class Published(NamedTuple):
-    """A row: times of the network alone and with exits, and the shares that leave, the last through.
+    """A row: times of the network alone and with exits, and the shares that end at each.
 
-    ``shares`` are as printed, in percent; those of B-LeNet sum to 99.93.
+    ``shares`` are as printed, in percent, the last going through; B-LeNet's sum to 99.93.
     """
 
     name: str

@@ -115,7 +115,7 @@ def loaded(
     tables: Path,
     rule: Rule,
     link: Link = PLAIN,
-    duration_s: float = 1.0,
+    duration_s: float = 60.0,
     arrivals: Mapping[str, Any] = POISSON,
 ) -> Spec:
     """The scenario, read and checked."""

@@ -22,7 +22,7 @@ from splitsim.dnn.trace import trace
 from splitsim.dnn.wire import Wire
 from splitsim.errors import BadInput
 
-STEPS, RATES = (1, 2, 4, 8, 16), (0.05, 0.2, 0.5)  # of maps that are squeezed
+RATES = (0.05, 0.2, 0.5)  # of maps that are squeezed
 SHARES = (1, 8, 64)  # of the channels, one of so many is kept at each step
 JPEG_SIZES = Path(__file__).parent.parent / "traces" / "published" / "jpeg_sizes.csv"
 
@@ -75,17 +75,19 @@ def spikes_bytes(shape: Shape, rate: float = 0.0, wire: str = "spikes") -> int:
     return len(Wire.parse(wire).encode(maps))
 
 
-def compressions(subject: Subject, heads: Sequence[Head], coded: pd.DataFrame) -> pd.DataFrame:
+def compressions(
+    subject: Subject, heads: Sequence[Head], coded: pd.DataFrame, steps: Sequence[int]
+) -> pd.DataFrame:
     """A row per cut, steps, channels and stride: the formula, and what is sent."""
-    sweep = product(heads, STEPS, (1, 2))
+    sweep = product(heads, steps, (1, 2))
     rows = [
         row
-        for head, steps, spatial in sweep
-        for channels in sorted({-(-head.shape[0] // share) for share in (*SHARES, 8 * steps)})
-        for row in [_compression(head.shape, steps, channels, spatial) | {"cut": head.cut}]
+        for head, number, spatial in sweep
+        for channels in sorted({-(-head.shape[0] // share) for share in (*SHARES, 8 * number)})
+        for row in [_compression(head.shape, number, channels, spatial) | {"cut": head.cut}]
     ]
-    table = pd.DataFrame(rows).merge(coded, on="cut").assign(
-        jpeg_bytes=jpeg_bytes()[subject.images]
+    table = (
+        pd.DataFrame(rows).merge(coded, on="cut").assign(jpeg_bytes=jpeg_bytes()[subject.images])
     )
     sent = table.message_bytes
     table["sent_compression"] = table.float32_bytes / sent
@@ -144,5 +146,3 @@ def reaching(heads: Sequence[tuple[Subject, Sequence[Head]]]) -> pd.DataFrame:
         for found in configurations(own[-1].shape)
     ]
     return pd.DataFrame(rows, columns=["subject", "shape", "steps", "channels", "spatial", "side"])
-
-

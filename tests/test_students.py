@@ -1,7 +1,7 @@
 """Tables of students against the real networks: counts, shapes and messages at every cut."""
 
+import math
 from functools import cache
-from math import prod
 
 import pytest
 import torch
@@ -16,6 +16,7 @@ from splitsim.dnn.bottlenecks.bottlefit import BottleFit
 from splitsim.dnn.networks import NetworkSpec
 from splitsim.dnn.partition import cuts
 from splitsim.dnn.wire import Wire
+from splitsim.uncertainty import FACTORS
 
 NETWORKS = ROOT / "analysis" / "networks"
 KINDS = {"bottlefit{}": 2, "bottlefit{}-v1": 1, "bottlefit{}-v3": 3, "autoencoder{}": 0}
@@ -93,7 +94,7 @@ def test_what_crosses_is_the_real_message(name, kind):
     for row in model(f"{name}-{kind.format(12)}")[1:-1]:
         shape = tuple(map(int, row["output_shape"].split("x")))
         assert int(row["wire_bytes"]) == len(Wire.parse("uint8").encode(torch.zeros(1, *shape)))
-        assert int(row["wire_bytes"]) > prod(shape)
+        assert int(row["wire_bytes"]) > math.prod(shape)
 
 
 @pytest.mark.parametrize(
@@ -150,9 +151,9 @@ def test_every_time_of_the_real_networks_is_measured(name):
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_a_students_kept_layers_were_measured_to_take_what_its_teachers_take(name):
-    """They are the same layers, timed on other minutes of a shared machine."""
+    """The same layers in other runs: each time is off by no more than what is measured may be."""
     base = card(name)["network"]
     join = at(base, "layer2" if base == "resnet152" else "transition2")
     theirs_s = float(profile(base, "x86-1t")[join]["tail_s"])
     ours_s = float(profile(name, "x86-1t")[at(name, "decoder")]["tail_s"])
-    assert ours_s == pytest.approx(theirs_s, rel=0.2)
+    assert abs(math.log(ours_s / theirs_s)) < 2 * math.log(FACTORS["measured"])

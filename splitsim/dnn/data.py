@@ -147,7 +147,8 @@ def _folder(source: str, root: Path, kind: str) -> Dataset:
         found = torchvision().datasets.ImageFolder(root)
     except OSError as error:
         what = f"{source}: {str(root)!r} must have a folder of images for every class"
-        raise BadInput(f"{what}: {reason(error)}") from error
+        whose = "" if kind == "imagefolder" else "; put ILSVRC 2012's there"
+        raise BadInput(f"{what}: {reason(error)}{whose}") from error
     name = _plain(root.resolve().name) if kind == "imagefolder" else kind
     return Dataset(source, name, len(found), len(found.classes), found.__getitem__)
 

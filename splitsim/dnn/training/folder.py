@@ -14,14 +14,17 @@ from typing import Any
 
 import torch
 
+from splitsim.dnn.formats import Formats
 from splitsim.dnn.outcomes import outcomes
-from splitsim.dnn.study import Plan
+from splitsim.dnn.study import SYMBOLS, Plan
 from splitsim.dnn.tables import as_toml, write
 from splitsim.dnn.training.card import Told, at_cuts, card
 from splitsim.dnn.training.curves import page
 from splitsim.dnn.training.learners import WEIGHTS, find_weights
 from splitsim.dnn.training.recipe import LoadedRecipe
 from splitsim.dnn.training.words import as_markdown
+from splitsim.dnn.wire import Wire
+from splitsim.dnn.zoo import LoadedModel
 from splitsim.errors import BadInput
 from splitsim.scenario.document import dump
 
@@ -81,6 +84,24 @@ class Folder:
         except OSError as error:
             what = f"cannot be made: {error.strerror or error}; give another --out"
             raise BadInput(f"{self.training}: {what}") from error
+
+
+def check_tables(loaded: LoadedRecipe, student: LoadedModel) -> None:
+    """Whether the tables that a recipe wants can be made, before hours are spent.
+
+    Raises:
+        BadInput: there is no such format, or nothing is sent as symbols.
+    """
+    problems, tables = loaded.problems(), loaded.recipe.outcomes
+    if tables is None:
+        return
+    with problems.at(("outcomes",)):
+        Formats.parse(student, tables.wire, tables.image)
+    analogue = student.wire is not None and Wire.parse(student.wire) == SYMBOLS
+    if tables.snrs_db and not analogue:
+        what = "the student has no bottleneck whose numbers are sent as symbols; leave it out"
+        problems.add(("outcomes", "snrs_db"), what)
+    problems.tell()
 
 
 def keep(folder: Folder, told: Told, *, report: bool) -> Path | None:

@@ -57,13 +57,19 @@ def open_pair(loaded: LoadedRecipe, out: Path, seed: int) -> Pair:
     problems.tell()
     if teacher is None and (_taught(loaded) or recipe.student.base.weights):
         teacher = _base(recipe.student.base, loaded.folder, out)
+    pair = Pair(student, teacher)
+    _check_answers(loaded, pair)
+    return pair
+
+
+def _check_answers(loaded: LoadedRecipe, pair: Pair) -> None:
+    problems, student, teacher = loaded.problems(), pair.student, pair.teacher
     if student.classes is None:
         problems.add(("student",), "gives no score per class; only networks that classify learn")
     if teacher is not None and (teacher.classes, teacher.shape) != (student.classes, student.shape):
         what = "must take the same inputs and choose from as many classes as the student"
         problems.add(("teacher",), what)
     problems.tell()
-    return Pair(student, teacher)
 
 
 def _taught(loaded: LoadedRecipe) -> bool:

@@ -11,7 +11,7 @@ import torch
 from splitsim.dnn.cache import weights_sha256
 from splitsim.dnn.training.card import Told
 from splitsim.dnn.training.checkpoint import Checkpoint
-from splitsim.dnn.training.folder import Folder, keep
+from splitsim.dnn.training.folder import Folder, check_tables, keep
 from splitsim.dnn.training.learners import Pair, bind, open_pair, warnings
 from splitsim.dnn.training.loop import Course, Progress
 from splitsim.dnn.training.machine import Machine
@@ -96,6 +96,7 @@ def train(
     folder.check(resume=resume)
     parts = open_data(loaded)
     pair = open_pair(loaded, folder.out, seed)
+    check_tables(loaded, pair.student)
     notes, checkpoint = warnings(loaded, pair), _checkpoint(loaded, pair, folder, seed)
     with machine.at_work():
         pair.to(machine.device)
@@ -117,19 +118,22 @@ def train(
         told = Told(
             loaded, pair.student, samples, history, *_tested(course, pair), machine, seed, notes
         )
-        table = keep(folder, told, report=report)
+        return _trained(folder, told, keep(folder, told, report=report))
+
+
+def _trained(folder: Folder, told: Told, outcomes: Path | None) -> Trained:
     return Trained(
         name=folder.name,
-        network=pair.student,
+        network=told.student,
         top1=told.right,
         teacher_top1=told.teacher_right,
-        samples=len(samples.tested),
-        history=history,
+        samples=len(told.samples.tested),
+        history=told.history,
         weights=folder.weights,
         network_file=folder.network,
-        outcomes=table,
+        outcomes=outcomes,
         folder=folder.training,
-        notes=notes,
+        notes=told.notes,
     )
 
 

@@ -21,7 +21,8 @@ def described(recipe: Recipe) -> str:
 
 def sentence(stage: Stage) -> str:
     """A stage in words."""
-    parts = [f"{stage.epochs} epochs of {_plain(stage.loss)} by {_plain(stage.optimiser)}"]
+    length = f"{stage.epochs} epoch{'s' if stage.epochs > 1 else ''}"
+    parts = [f"{length} of {_plain(stage.loss)} by {_plain(stage.optimiser)}"]
     parts += [f"schedule {_plain(stage.schedule)}"] if stage.schedule else []
     parts += [f"only {', '.join(stage.train)}"] if stage.train else []
     parts += [f"without {', '.join(stage.freeze)}"] if stage.freeze else []
