@@ -21,6 +21,7 @@ NAMES = {
     "local": "local computing",
     "offload": "sending JPEGs",
     "autoencoder": "the autoencoder",
+    "bottlefit": "BottleFit",
     "latency_s": "latency",
     "power_w": "average power",
     "energy_j": "energy per frame",

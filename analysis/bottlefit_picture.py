@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from bottlefit import HERE
 from bottlefit_claims import CLAIMS, NAMES, claimed
 from bottlefit_sweep import MEASURED, METERED, METRICS
-from bottlefit_words import CLOSEST
+from bottlefit_times import CLOSEST
 from picture import photograph_figure
 from plotly.subplots import make_subplots
 

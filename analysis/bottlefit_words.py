@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from textwrap import fill
 
 import pandas as pd
 from bottlefit_claims import CLAIMS, NAMES, percent, table, verdicts
+from bottlefit_otherwise import otherwise
 from bottlefit_sweep import BOARDS, MEASURED, METERED, NETWORKS
+from bottlefit_times import CLOSEST, OTHER, OWN, head_share, span, span_ms, spent_s
 from tables.coding import LIKE, ratio
 from tables.students import models
 
-from splitsim.entries import Profile
 from splitsim.profiles import Tables
 
 COMPRESSION, SMALLER_HEAD = 0.771, 83  # BottleFit, arXiv 2201.02693
-CLOSEST = 12  # channels: of those swept, the compression closest to the paper's
-OWN, OTHER = f"-bottlefit{CLOSEST}", f"-autoencoder{CLOSEST}"
 CHANGED = (
     "Against the first tables: encoding was 1.0 ms on every board by assumption, and is measured "
     "on {measured} now and carried over to the boards (a law in the number of elements; "
@@ -51,7 +50,7 @@ def report(frames: pd.DataFrame, saved: pd.DataFrame, found: pd.DataFrame) -> st
     paragraphs += [bound(frames, board) for board in METERED]
     paragraphs += [resting(board) for board in BOARDS]
     paragraphs += [serving(server) for server in dict.fromkeys(b.server for b in BOARDS.values())]
-    paragraphs += [*(otherwise(frames, board) for board in METERED), changed(), OPEN]
+    paragraphs += [*otherwise(frames), changed(), OPEN]
     return "\n".join([*said, "", *(f"{fill(text, 100)}\n" for text in paragraphs)])
 
 
@@ -98,32 +97,6 @@ def counted() -> Iterator[str]:
         f"{macs[-1]:.1f} times by MACs, {params[0]:.0f} to {params[-1]:.0f} by parameters   "
         f"paper: {SMALLER_HEAD}"
     )
-
-
-def at(model: str, hardware: str, layer: str) -> tuple[Profile, int]:
-    """A model's profile, and the cut after a layer."""
-    tables = Tables()
-    return tables.profile(model, hardware), tables.model(model).layers.index(layer)
-
-
-def spent_s(model: str, hardware: str, layer: str, *steps: str) -> float:
-    """What some steps take together at a cut."""
-    profile, cut = at(model, hardware, layer)
-    return profile.sum_s(cut, *steps) or 0.0
-
-
-def span(values: Sequence[float], digits: int = 1) -> str:
-    """The least and the most of some numbers."""
-    ends = dict.fromkeys(f"{end:.{digits}f}" for end in (min(values), max(values)))
-    return " to ".join(ends)
-
-
-def span_ms(hardware: str, ending: str, layer: str, *steps: str) -> str:
-    """The least and the most that steps take over the networks, and what the first rests on."""
-    names = [f"{network}{ending}" for network in NETWORKS]
-    profiles = [at(name, hardware, layer) for name in names]
-    basis = " and ".join(dict.fromkeys(profile.basis[steps[0]][cut] for profile, cut in profiles))
-    return f"{span([1e3 * spent_s(name, hardware, layer, *steps) for name in names])} ({basis})"
 
 
 def resting(board: str) -> str:
@@ -193,46 +166,11 @@ def shares(kind: str) -> str:
     """How much of its teacher's time a head takes: measured, and scaled."""
     said = []
     for board in BOARDS:
-        of_it = [
-            100
-            * spent_s(f"{n}-{kind}{CLOSEST}", board, "bottleneck", "head")
-            / spent_s(n, board, "output", "head")
-            for n in NETWORKS
-        ]
+        of_it = [100 * head_share(n, f"-{kind}{CLOSEST}", board) for n in NETWORKS]
         _, basis = span_ms(board, f"-{kind}{CLOSEST}", "bottleneck", "head").split(" (")
         said.append(f"{span(of_it)} % on {NAMES[board]} ({basis}")
-    head = "BottleFit's" if kind == "bottlefit" else f"{NAMES[kind].removeprefix('the ')}'s"
-    return f"The {head} head in its teacher's whole time: {', '.join(said)}."
-
-
-def otherwise(frames: pd.DataFrame, board: str) -> str:
-    """Latency against JPEGs, had the board pre-processed and coded as x86-1t does, but slower."""
-    own = frames[(frames["shift"] == 0) & (frames.board == board)]
-    keys = ["network", "link", "radio", "rate_bps"]
-    latency_s = own.pivot_table(index=keys, columns="policy", values="latency_s")
-    other_s = latency_s.copy()
-    for network in NETWORKS:
-        other_s.loc[network, "offload"] += moved_s(board, network, "input")
-        other_s.loc[network, f"bottlefit{CLOSEST}"] += moved_s(
-            board, f"{network}{OWN}", "bottleneck"
-        )
-    ends = [
-        span((100 * (1 - s[f"bottlefit{CLOSEST}"] / s.offload)).tolist(), 0)
-        for s in (latency_s, other_s)
-    ]
-    return (
-        f"Pre-processing decides where links are fast. Had the {NAMES[board]} pre-processed and "
-        f"coded as {MEASURED} was measured to, {ratio(LIKE).times:.1f} times as slowly, BottleFit "
-        f"at {CLOSEST} channels would save {ends[1]} % of latency against sending JPEGs, not "
-        f"{ends[0]} %."
-    )
-
-
-def moved_s(board: str, model: str, layer: str) -> float:
-    """How much longer pre-processing and coding would take than by the board's tables."""
-    steps = ("pre", "encode")
-    measured_s = ratio(LIKE).times * spent_s(model, MEASURED, layer, *steps)
-    return measured_s - spent_s(model, board, layer, *steps)
+    whose = NAMES[kind][0].upper() + NAMES[kind][1:]
+    return f"{whose}'s head as a share of its teacher's whole time: {', '.join(said)}."
 
 
 def changed() -> str:

@@ -22,7 +22,7 @@ from tables.source import TRACES
 
 MAKERS = (students, times, fits, power, radios, furcifer, splinter)
 GENERATED = ("models", "profiles")  # folders in which every file is made here, or measured
-MEASURED = re.compile(r"splitsim (profile|outcomes)")
+MEASURED = re.compile(r"splitsim (profile|outcomes|count)")
 
 
 def texts() -> dict[str, str]:

@@ -32,6 +32,7 @@ ROWS = (
     "latency /<br>without exits",
     "answered rightly, %",
 )
+FEW = 0.01
 WIDTH, HEIGHT = 1300, 1350
 
 
@@ -55,9 +56,9 @@ def shares(figure: go.Figure, own: pd.DataFrame, column: int) -> None:
 
 
 def accuracy(figure: go.Figure, own: pd.DataFrame, column: int) -> None:
-    """At each exit, of those who end there, and of all; bars are intervals over seeds."""
+    """At each exit where one in a hundred ends, and of all; bars are intervals over seeds."""
     for way, colour in {**PLACES, ALL: "#000000", NEVER: "#000000"}.items():
-        rows = own[own.way == way].sort_values("threshold")
+        rows = own[own.way.eq(way) & own.share.ge(FEW)].sort_values("threshold")
         if rows.empty or way == THROUGH:
             continue
         bars = {"type": "data", "array": 100 * rows.right_ci95, "thickness": 1, "width": 3}
@@ -113,9 +114,9 @@ def trade(figure: go.Figure, table: pd.DataFrame, network: str, column: int) -> 
 
 
 def _once(column: int, group: str) -> dict[str, object]:
-    """A line of the legend of its row; from SPINN's column, which has all places."""
+    """A line of the legend of its row; from the last column, which has all places."""
     legend = {"ends": "legend", "right": "legend2", "latency": "legend3", "trade": "legend4"}
-    return {"showlegend": column == 2, "legend": legend[group]}
+    return {"showlegend": column == len(EARLY), "legend": legend[group]}
 
 
 def figure_of(table: pd.DataFrame, links: pd.DataFrame) -> go.Figure:
@@ -152,7 +153,10 @@ def dressed(figure: go.Figure) -> go.Figure:
         f"legend{n if n > 1 else ''}": {"x": 1.01, "y": y, "font": {"size": 11}}
         for n, y in enumerate((1.0, 0.73, 0.46, 0.18), start=1)
     }
-    figure.update_yaxes(range=[0, 100], row=1)
+    for row, least in ((1, 0), (2, 90), (4, 95.5)):
+        figure.update_yaxes(range=[least, 100 + (row > 1) * (100 - least) / 40], row=row)
+    for row in range(1, len(ROWS)):
+        figure.update_xaxes(range=[0.28, 1], row=row)
     return figure.update_layout(
         title={"text": title, "y": 0.985, "font": {"size": 15}},
         width=WIDTH,

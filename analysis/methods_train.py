@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
@@ -114,28 +113,26 @@ def _answers(job: Job, trained: Trained) -> Row:
 
 def _early(trained: Trained, rows: Any) -> Row:
     """A network with exits, split at a cut: who is sure at an exit before it sends nothing."""
-    end = _cut(trained, CUT)
-    table = Table(trained.outcomes.parents[1] / "models" / f"{trained.name}.csv").rows
-    right, sent = (
-        rows[rows.cut == end].sort_values("sample")[column].to_numpy(float)
-        for column in ("correct", "bytes")
-    )
-    macs, spent = np.full(len(right), math.nan), 0.0
+    table, end = _model_table(trained), _cut(trained, CUT)
+    right, sent = (_of_cut(rows, end, column) for column in ("correct", "bytes"))
+    macs, gone, spent = np.zeros(len(right)), np.zeros(len(right), bool), 0.0
     for at in (n for n, row in enumerate(table) if row["exit_macs"] and n <= end):
-        branch = rows[rows.cut == at].sort_values("sample")
-        spent += float(table[at]["exit_macs"])
-        leaves = np.isnan(macs) & (branch["exit_confidence"].to_numpy() >= CONFIDENCE)
-        right[leaves], sent[leaves] = branch["exit_correct"].to_numpy()[leaves], 0
-        macs[leaves] = float(table[at]["macs"]) + spent
-    macs[np.isnan(macs)] = float(table[end]["macs"]) + spent
-    return {
-        "top1": float(right.mean()),
-        "message_bytes": float(sent.mean()),
-        "head_macs": float(macs.mean()),
-        "right": right.tolist(),
-    }
+        macs[~gone] = float(table[at]["macs"]) + (spent := spent + float(table[at]["exit_macs"]))
+        leaves = ~gone & (_of_cut(rows, at, "exit_confidence") >= CONFIDENCE)
+        right[leaves], sent[leaves] = _of_cut(rows, at, "exit_correct")[leaves], 0
+        gone |= leaves
+    macs[~gone] = float(table[end]["macs"]) + spent
+    costs = {"message_bytes": float(sent.mean()), "head_macs": float(macs.mean())}
+    return {"top1": float(right.mean()), **costs, "right": right.tolist()}
+
+
+def _of_cut(rows: Any, cut: int, column: str) -> np.ndarray:
+    return rows[rows.cut == cut].sort_values("sample")[column].to_numpy(float)
 
 
 def _cut(trained: Trained, name: str) -> int:
-    table = Table(trained.outcomes.parents[1] / "models" / f"{trained.name}.csv").rows
-    return next(n for n, row in enumerate(table) if row["layer"] == name)
+    return next(n for n, row in enumerate(_model_table(trained)) if row["layer"] == name)
+
+
+def _model_table(trained: Trained) -> Sequence[Mapping[str, str]]:
+    return Table(trained.folder.parents[1] / "models" / f"{trained.name}.csv").rows

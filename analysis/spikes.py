@@ -3,9 +3,8 @@
 Which assumptions reach them (arXiv 2410.08673; an earlier version said 98 instead of 144)? The
 paper's networks, steps, decay, threshold and rates are not public, so nothing is tuned: all is
 swept, and the part of the sweep that comes there is told. ResNet-50 for images of 224 x 224 and
-of 32 x 32 (its first convolution 3x3 and no pool, as is usual for CIFAR-100: BottleNet++, with
-which the paper's subject began, is published on it), MobileNetV1 and V2; cut at the ends of their
-stages; 1 to 16 time steps; units that fire at 1 % to 50 % of them.
+of 32 x 32 (its first convolution 3x3 and no pool, as BottleNet++ has it for CIFAR-100), MobileNetV1
+and V2; cut at the ends of their stages; 1 to 16 time steps; units that fire at 1 % to 50 % of them.
 
 - *Bits*: by the formula 32 C H W / (T Cb Hb Wb), and of whole messages, against the tensor as
   float32 and as 8 bits, against BottleNet's coded maps and against the image as JPEG.

@@ -6,13 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from spikes_energy import CLAIMS, EVERY, FIRSTS, USUAL, accelerators
+from spikes_energy import CLAIMS, EVERY, FIRSTS, USUAL, Assumptions, accelerators
 from spikes_heads import Head
 
 NEW, OLD = CLAIMS
 NUMBERS = {"float32": "float", "int8": "8-bit"}
 FIRST = {"steps": "at each step", "once": "once", "spikes": "shown spikes"}
-ALIKE = [each for each in EVERY if each.spiking == each.bottlenet and each.link == "none"]
+ALONE = [each for each in EVERY if each.link == "none"]
+SENT = [each for each in EVERY if each.link != "none"]
+FAIR = [each for each in ALONE if each.spiking == each.bottlenet and each.first != "spikes"]
+MIXED = [
+    each
+    for each in ALONE
+    if (each.spiking, each.bottlenet) == ("int8", "float32") and each.first != "spikes"
+]
+ALIKE = [each for each in ALONE if each.spiking == each.bottlenet]
 
 
 def energy(
@@ -33,6 +41,21 @@ def energy(
     yield _sent(sweep)
     yield _units(sweep)
     yield _unlike(heads)
+
+
+def where(sweep: pd.DataFrame, sets: Sequence[Assumptions]) -> str:
+    """Which networks come to the newer figure under any of some sets of assumptions."""
+    ratios = [(each, sweep[sweep["first"] == each.first]) for each in sets]
+    best = pd.concat([rows.assign(ratio=each.ratio(rows)) for each, rows in ratios])
+    told = (f"{name} {_comes(rows)}" for name, rows in best.groupby("subject", sort=False))
+    return ", ".join(told)
+
+
+def _comes(rows: pd.DataFrame) -> str:
+    there = rows[rows.ratio >= NEW]
+    if there.empty:
+        return f"never ({NEW / rows.ratio.max():.3g} times short)"
+    return f"up to T x rate = {(there.steps * there.rate).max():.2g}"
 
 
 def set_lines(sets: pd.DataFrame) -> Iterator[str]:
@@ -130,7 +153,8 @@ def _spikes() -> str:
     return (
         "Were there nothing but accumulates, the ratio would be the energy of a "
         f"multiply-accumulate over that of an accumulate, over rate x steps; so {NEW}x needs at "
-        f"most this many spikes per number and sample: {told}."
+        f"most this many spikes per number and sample: {told} (a little more where the encoder "
+        "assumed for BottleNet is a large part of its head)."
     )
 
 

@@ -124,7 +124,7 @@ def _titled(figure: go.Figure) -> go.Figure:
         legend={"orientation": "h", "y": -0.07},
         width=WIDTH,
         height=HEIGHT,
-        margin={"t": 120, "b": 90, "l": 330, "r": 20},
+        margin={"t": 120, "b": 90, "l": 300, "r": 20},
         template="plotly_white",
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textwrap import fill
 
 import pandas as pd
-from spikes_claims import NUMBERS, energy, limits, span
+from spikes_claims import FAIR, MIXED, NUMBERS, SENT, energy, limits, span, where
 from spikes_energy import CLAIMS, USUAL
 from spikes_heads import COMPRESSION, Head
 from spikes_trained import Trained
@@ -47,6 +47,7 @@ class Found:
 def report(found: Found) -> str:
     """Everything in words."""
     parts = (
+        finding(found),
         bits(found),
         energy(found.sets, found.sweep, found.heads),
         exact(found.trained),
@@ -54,6 +55,19 @@ def report(found: Found) -> str:
     )
     paragraphs = [one for part in parts for one in part]
     return "\n\n".join(one if "\n" in one else fill(one, 100) for one in paragraphs)
+
+
+def finding(found: Found) -> Iterator[str]:
+    """All of it in short."""
+    spikes = found.trained.rate * found.trained.counts.steps
+    seen = "an untrained" if found.trained.top1 is None else "a trained"
+    yield (
+        f"FOUND. {COMPRESSION}x fewer bits: reached, by counting the tensor as float32. "
+        f"{CLAIMS[0]}x less energy, computing alone, numbers of one kind in both, the input shown "
+        f"as it is: {where(found.sweep, FAIR)}; {seen} network shows {spikes:.2g} spikes per "
+        f"number and sample. 8-bit spikes against a float BottleNet: {where(found.sweep, MIXED)}. "
+        f"With the message sent, whatever else is taken: {where(found.sweep, SENT)}."
+    )
 
 
 def bits(found: Found) -> Iterator[str]:

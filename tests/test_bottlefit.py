@@ -21,7 +21,7 @@ ENDS_BPS = (0.5e6, 50e6)
 def modules():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(ANALYSIS)
-        names = ("bottlefit", "bottlefit_sweep", "bottlefit_claims", "bottlefit_words")
+        names = ("bottlefit", "bottlefit_sweep", "bottlefit_claims", "bottlefit_otherwise")
         yield tuple(importlib.import_module(name) for name in names)
 
 
@@ -41,7 +41,7 @@ def claims(modules):
 
 
 @pytest.fixture(scope="module")
-def words(modules):
+def otherwise(modules):
     return modules[3]
 
 
@@ -209,14 +209,31 @@ def test_times_of_students_are_scaled_but_for_the_measured_board(sweep):
             assert tables.profile(name, board).basis["head"][cut] == basis
 
 
-def test_pre_processing_as_on_the_measured_board_is_what_is_added(words):
-    """What is taken away and what comes are the same two steps, as the tables have them."""
-    model, board = "resnet152-bottlefit12", "jetson-nano"
-    moved_s = words.moved_s(board, model, "bottleneck")
-    (own, cut), (real, _) = (words.at(model, h, "bottleneck") for h in (board, words.MEASURED))
-    own_s = own.times["pre"][cut] + own.times["encode"][cut]
-    real_s = real.times["pre"][cut] + real.times["encode"][cut]
-    assert own_s + moved_s == pytest.approx(words.ratio("raspberry-pi-4").times * real_s)
+def test_a_frame_takes_longer_by_what_its_parts_do(otherwise):
+    """What is taken away and what comes are the same steps, as the tables have them."""
+    tables, board, network = Tables(), "jetson-nano", "resnet152"
+    own, real = (tables.profile(f"{network}-bottlefit12", h) for h in (board, "x86-1t"))
+    teacher, real_teacher = (tables.profile(network, h) for h in (board, "x86-1t"))
+    cut = tables.model(f"{network}-bottlefit12").layers.index("bottleneck")
+    where = (board, network, "-bottlefit12", "bottleneck")
+    times = otherwise.ratio("raspberry-pi-4").times
+    coding_s = own.sum_s(cut, "pre", "encode") + otherwise.coding_s(*where)
+    assert coding_s == pytest.approx(times * real.sum_s(cut, "pre", "encode"))
+    share = (own.times["head"][cut] + otherwise.head_s(*where)) / teacher.times["head"][-1]
+    assert share == pytest.approx(real.times["head"][cut] / real_teacher.times["head"][-1])
+
+
+def test_what_would_be_saved_is_told_beside_what_is(otherwise, nominal):
+    """With nothing longer both are the same, and those of the sweep."""
+    own = nominal[nominal.board == "raspberry-pi-4"]
+    said = otherwise.changes(own, "raspberry-pi-4", lambda *_: 0.0, "local")
+    then, now = said.removesuffix(" %").split(" % of latency against local computing, not ")
+    assert then == now
+    found = pd.read_csv(ANALYSIS / "bottlefit.csv").set_index(
+        ["board", "against", "metric", "channels"]
+    )
+    row = found.loc["raspberry-pi-4", "local", "latency_s", 12]
+    assert now == f"{100 * row.least:.0f} to {100 * row.most:.0f}"
 
 
 def test_the_quick_study_runs_and_writes_nothing(study, capsys, monkeypatch):

@@ -6,6 +6,7 @@ import importlib
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,33 @@ def test_every_recipe_takes_what_the_study_changes(modules):
         assert found == {rate for rate in (rates.head, rates.tune) if rate}
         if one.channels:
             assert recipe.student.bottleneck.channels == one.channels
+
+
+def test_who_is_sure_at_an_exit_sends_nothing_and_computes_less(modules, tmp_path):
+    """Exits at two cuts of four; the third exit is behind the cut and is not asked."""
+    layers = ["input", "layer1", "layer2", "layer3", "output"]
+    macs, branches = [0, 100, 300, 600, 700], ["", 10, 20, 40, ""]
+    (tmp_path / "models").mkdir()
+    table = pd.DataFrame({"layer": layers, "macs": macs, "exit_macs": branches})
+    table.to_csv(tmp_path / "models" / "net.csv", index=False)
+    sure = {1: [0.95, 0.1, 0.1], 2: [0.99, 0.9, 0.2], 3: [1.0, 1.0, 1.0]}
+    answers = [
+        {
+            "sample": n,
+            "cut": cut,
+            "bytes": 50 + n,
+            "correct": 1,
+            "exit_confidence": sure[cut][n],
+            "exit_correct": int(cut == 2),
+        }
+        for cut in sure
+        for n in range(3)
+    ]
+    trained = SimpleNamespace(folder=tmp_path / "training" / "net", name="net")
+    found = modules["_train"]._early(trained, pd.DataFrame(answers))
+    assert found["right"] == [0, 1, 1]
+    assert found["message_bytes"] == pytest.approx(52 / 3)
+    assert found["head_macs"] == pytest.approx((110 + 330 + 330) / 3)
 
 
 def test_the_shortened_study_finds_something_and_writes_nothing_here(modules):
