@@ -14,6 +14,7 @@ NETWORKS = {
     "mobilenet_v1": (28, 0.569, 4.2),  # Howard et al., Table 8
 }  # fmt: skip
 STUDENTS = [(teacher, width) for teacher in TEACHERS for width in WIDTHS]
+MESSAGE_BYTES = 22  # header and range of a message, one or two more of a longer one
 JOIN = {"resnet152": "layer2", "densenet169": "transition2", "densenet201": "transition2"}
 
 
@@ -73,8 +74,9 @@ def test_vgg16_counts_the_same_at_both_lists_of_cuts():
 
 @pytest.mark.parametrize(
     ("name", "layer", "wire_bytes", "share"),
-    [("densenet169", "transition3", 31_360, 0.914), ("densenet201", "transition3", 43_904, 0.921),
-     ("resnet152", "avgpool", 2_048, 0.9998)],
+    [("densenet169", "transition3", 24 + 31_360, 0.914),
+     ("densenet201", "transition3", 24 + 43_904, 0.921),
+     ("resnet152", "avgpool", 23 + 2_048, 0.9998)],
 )  # fmt: skip
 def test_the_first_natural_cut_smaller_than_a_jpeg_comes_late(name, layer, wire_bytes, share):
     rows = model(name)
@@ -93,7 +95,7 @@ def test_student_counts(teacher, width):
     tail = {"resnet152": 8.827, "densenet169": 1.283, "densenet201": 2.214}
     assert int(bottleneck["params"]) == params[width]
     assert rounds_to(int(bottleneck["macs"]) / 1e6, mmac[width])
-    assert float(bottleneck["wire_bytes"]) == 841 * width
+    assert float(bottleneck["wire_bytes"]) == MESSAGE_BYTES + 841 * width
     assert bottleneck["output_shape"] == f"{width}x29x29"
     assert rounds_to((int(last["macs"]) - int(decoder["macs"])) / 1e9, tail[teacher])
     decoders = {3: (2.839, 1.911), 12: (2.855, 1.928)}
@@ -112,7 +114,8 @@ def test_bottlenecks_are_the_published_ones(teacher, width, version):
     known = row_of("published/bottlefit_bottlenecks.csv", **wanted)
     assert cut["params"] == known["encoder_params"]
     assert rounds_to(int(cut["macs"]) / 1e6, float(known["encoder_MMAC"]))
-    assert int(float(cut["wire_bytes"])) == int(known["bytes_8bit"])
+    around = int(cut["wire_bytes"]) - int(known["bytes_8bit"])
+    assert around in (MESSAGE_BYTES, MESSAGE_BYTES + 1)
     assert cut["output_shape"] == f"{width}x{known['H']}x{known['W']}"
 
 
@@ -122,7 +125,7 @@ def test_autoencoders(teacher, width):
     name = f"{teacher}-autoencoder{width}"
     cut = model(name)[at(name, "bottleneck")]
     size, mmac, million = (24, 2906, 2.87) if teacher == "resnet152" else (10, 2105, 1.60)
-    assert float(cut["wire_bytes"]) == size * size * width
+    assert 0 <= float(cut["wire_bytes"]) - size * size * width - MESSAGE_BYTES <= 1
     assert round(int(cut["macs"]) / 1e6) == mmac
     assert rounds_to(int(cut["params"]) / 1e6, million)
 

@@ -17,14 +17,13 @@ from splitsim.scenario.checks import Checks
 from splitsim.scenario.document import Document, Path_
 from splitsim.scenario.explain import explain, show
 from splitsim.scenario.schema import MOST, LoadedScenario, Scenario, Spec
+from splitsim.scenario.strict import Overrides, read_mapping
 from splitsim.world.traces import Trace, read_trace
 
 NOT_SWEPT = ("name", "seeds", "sweep", "tables")
 
 
-def load_scenario(
-    path: str | Path, overrides: Mapping[str, Any] | Sequence[str] = ()
-) -> LoadedScenario:
+def load_scenario(path: str | Path, overrides: Overrides = ()) -> LoadedScenario:
     """Read a scenario file.
 
     Args:
@@ -36,47 +35,7 @@ def load_scenario(
             traces it names.
     """
     path = Path(path)
-    document = Document.read(path)
-    if not isinstance(document.data, dict):
-        what = f"must be a mapping of keys to values, not {show(document.data)}"
-        raise BadInput(document.problem((), f"{what}; see 'splitsim schema'"))
-    return _Loader(path, _override(document, overrides)).load()
-
-
-def _override(document: Document, overrides: Mapping[str, Any] | Sequence[str]) -> Document:
-    problems: list[str] = []
-    for mark, dotted, value in _pairs(overrides, problems):
-        try:
-            document = document.with_value(document.find(dotted), value, mark)
-        except LookupError as error:
-            problems.append(f"{mark}: {error.args[0]}")
-    if problems:
-        raise BadInput(*problems)
-    return document
-
-
-def _pairs(
-    overrides: Mapping[str, Any] | Sequence[str], problems: list[str]
-) -> Iterator[tuple[str, str, Any]]:
-    """Place, path and value of every override; those that cannot be read become problems."""
-    if isinstance(overrides, Mapping):
-        yield from (
-            (f"override {path}={value!r}", path, value) for path, value in overrides.items()
-        )
-        return
-    for text in overrides:
-        try:
-            yield _pair(text)
-        except BadInput as error:
-            problems.extend(error.problems)
-
-
-def _pair(text: str) -> tuple[str, str, Any]:
-    mark = f"--set {text}"
-    dotted, equals, value = text.partition("=")
-    if not equals:
-        raise BadInput(f"{mark}: must be PATH=VALUE, such as devices.nano.count=8")
-    return mark, dotted.strip(), Document.parse(value, lambda _: mark).data
+    return _Loader(path, read_mapping(path, overrides, "; see 'splitsim schema'")).load()
 
 
 class _Loader:

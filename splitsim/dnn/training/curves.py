@@ -65,7 +65,7 @@ def _accuracy(history: Sequence[Epoch]) -> Any:
         LEARNED: [row.accuracy for row in history],
         WATCHED: [row.validation_accuracy for row in history],
     }
-    layout = {**_layout(history), "yaxis": {"tickformat": ".0%", "title": {"text": "accuracy"}}}
+    layout = {**_layout(history), "yaxis": {"tickformat": ".3~p", "title": {"text": "accuracy"}}}
     return figure(_lines(values, range(1, len(history) + 1)), layout)
 
 

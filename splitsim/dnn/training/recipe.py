@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from splitsim.component import Component, Count, Name, Number, Share
 from splitsim.dnn.networks import Base, NetworkSpec
@@ -18,8 +18,7 @@ from splitsim.dnn.training.stages import Stage
 from splitsim.dnn.training.strategy import AnyStrategy
 from splitsim.errors import BadInput
 from splitsim.scenario.document import Document, Path_
-from splitsim.scenario.explain import explain, show
-from splitsim.scenario.load import _override as override
+from splitsim.scenario.strict import Overrides, read_as
 
 
 class Data(Component):
@@ -133,9 +132,7 @@ class Problems:
             raise BadInput(*self._lines)
 
 
-def load_recipe(
-    path: str | Path, overrides: Mapping[str, Any] | Sequence[str] = ()
-) -> LoadedRecipe:
+def load_recipe(path: str | Path, overrides: Overrides = ()) -> LoadedRecipe:
     """Read a recipe file.
 
     Args:
@@ -145,18 +142,8 @@ def load_recipe(
     Raises:
         BadInput: with a line for every mistake in the file and the overrides.
     """
-    path = Path(path)
-    document = Document.read(path)
-    if not isinstance(document.data, dict):
-        what = f"must be a mapping of keys to values, not {show(document.data)}"
-        raise BadInput(document.problem((), what))
-    document = override(document, overrides)
-    try:
-        recipe = Recipe.model_validate(document.data)
-    except ValidationError as error:
-        problems = explain(error, Recipe, document.data)
-        raise BadInput(*(document.problem(at, what) for at, what in problems)) from error
-    return LoadedRecipe(recipe, path.parent, document)
+    recipe, document = read_as(Path(path), Recipe, overrides)
+    return LoadedRecipe(recipe, Path(path).parent, document)
 
 
 def differences(one: Any, other: Any, path: str = "") -> Iterable[str]:
