@@ -1,6 +1,6 @@
 """Rates of learning for every way of training: four trials each, on the validation part of seed 0.
 
-Each group of subjects (a method and a strategy) tries four rates on its narrowest network and
+Each group of subjects (a method and a strategy) tries four rates on its networks of all widths and
 takes the one that answers most of the validation part rightly, of equal ones that of the least
 loss there; the test part is not looked at. Head distillation chooses the rate for heads; two stages
 take that one and choose the other rate, so that each way of training has four trials.
@@ -12,44 +12,54 @@ from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-from methods_plan import SUBJECTS, Job, Rates, Subject, candidates
+from methods_plan import SUBJECTS, Job, Rates, candidates
 from methods_train import Row, row_of, train_all
 
 Group = tuple[str, str]
+Trial = Sequence[Job]  # a rate, over the widths of a group
 HEAD = ("bottlefit", "head_distillation")
 
 
-def narrowest() -> list[Subject]:
-    """The first subject of each group."""
-    first = {one.group: one for one in reversed(SUBJECTS)}
-    return [one for one in SUBJECTS if first[one.group] is one]
+def groups() -> list[Group]:
+    """All of them, in their order."""
+    return list(dict.fromkeys(one.group for one in SUBJECTS))
 
 
 def choose(work: Path, workers: int) -> dict[Group, Rates]:
     """The rates of every group."""
-    alone = [one for one in narrowest() if one.group == HEAD or not one.has_head]
-    after = [one for one in narrowest() if one not in alone]
-    found = _chosen(_trials(alone, None), work, workers)
-    return found | _chosen(_trials(after, found[HEAD].head), work, workers)
+    after = {one.group for one in SUBJECTS if one.has_head} - {HEAD}
+    first = {group: trials(group, None) for group in groups() if group not in after}
+    found = _chosen(first, work, workers)
+    rest = {group: trials(group, found[HEAD].head) for group in groups() if group in after}
+    return found | _chosen(rest, work, workers)
 
 
-def _trials(subjects: Sequence[Subject], head: float | None) -> list[list[Job]]:
-    return [[Job(one, 0, rates) for rates in candidates(one, head)] for one in subjects]
+def trials(group: Group, head: float | None) -> list[Trial]:
+    """What a group tries."""
+    own = [one for one in SUBJECTS if one.group == group]
+    return [[Job(one, 0, rates) for one in own] for rates in candidates(own[0], head)]
 
 
-def _chosen(trials: Sequence[Sequence[Job]], work: Path, workers: int) -> dict[Group, Rates]:
-    train_all([*chain.from_iterable(trials)], work, workers, "rates")
-    return {jobs[0].subject.group: best(jobs, work).rates for jobs in trials}
+def _chosen(tried: dict[Group, list[Trial]], work: Path, workers: int) -> dict[Group, Rates]:
+    every = chain.from_iterable(tried.values())
+    train_all([*chain.from_iterable(every)], work, workers, "rates")
+    return {group: best(found, work)[0].rates for group, found in tried.items()}
 
 
-def best(jobs: Sequence[Job], work: Path) -> Job:
+def best(tried: Sequence[Trial], work: Path) -> Trial:
     """The trial with most right answers on the validation part; of equal ones the least loss."""
-    return max(jobs, key=lambda job: _merit(_whole(job, work)))
+    return max(tried, key=lambda trial: _merit(trial, work))
 
 
-def _merit(row: Row) -> tuple[float, float]:
-    return row["validation"], -row["validation_loss"]
+def _merit(trial: Trial, work: Path) -> tuple[float, float]:
+    rows = [_whole(job, work) for job in trial]
+    return _mean(rows, "validation"), -_mean(rows, "validation_loss")
+
+
+def _mean(rows: Sequence[Row], key: str) -> float:
+    return float(np.mean([row[key] for row in rows]))
 
 
 def _whole(job: Job, work: Path) -> Row:
@@ -59,13 +69,13 @@ def _whole(job: Job, work: Path) -> Row:
 
 
 def rates_table(work: Path) -> pd.DataFrame:
-    """A row per trial; nothing is trained that has been."""
+    """A row per trial and width; nothing is trained that has been."""
     chosen = choose(work, 1)
     rows = []
-    for one in narrowest():
-        for rates in candidates(one, chosen[HEAD].head):
-            row = _whole(Job(one, 0, rates), work)
-            kept = {key: row[key] for key in ("method", "channels", "strategy", "head_lr")}
-            kept |= {"tune_lr": row["tune_lr"], "validation": row["validation"]}
-            rows.append(kept | {"chosen": rates == chosen[one.group]})
+    for group in groups():
+        for job in chain.from_iterable(trials(group, chosen[HEAD].head)):
+            row = _whole(job, work)
+            keys = ("method", "channels", "strategy", "head_lr", "tune_lr", "validation")
+            kept = {key: row[key] for key in keys}
+            rows.append(kept | {"chosen": job.rates == chosen[group]})
     return pd.DataFrame(rows)

@@ -95,9 +95,9 @@ def _head(seeds: int) -> Iterator[str]:
 
 def _accuracy(row: Row) -> str:
     width = "" if math.isnan(row["channels"]) else f" {row['channels']:.0f}"
-    sent = "" if math.isnan(row["message_bytes"]) else f", {row['payload_bytes']:.0f} B"
+    sent = "" if math.isnan(row["payload_bytes"]) else f", {row['payload_bytes']:.0f} B"
     seeds, test = _points(row["seeds_ci95"]), _points(row["test_se"])
-    name = f"{row['method']}{width} by {row['strategy']}{sent}"
+    name = f"{row['method']}{width} by {row['strategy']}{sent}".replace(" by alone", "")
     return f"  {name:<45} {_points(row['top1']):>5} % +- {seeds:>4} (test {test})"
 
 

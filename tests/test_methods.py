@@ -82,31 +82,33 @@ def test_the_words_follow_the_larger_error(modules, difference, word):
     assert verdict.endswith("at 2 channels.")
 
 
-def test_every_way_of_training_has_four_trials_on_its_narrowest_network(modules):
+def test_every_way_of_training_has_four_trials_on_all_its_widths(modules):
     plan, choice = modules["_plan"], modules["_choice"]
-    groups = [one.group for one in choice.narrowest()]
-    assert sorted(groups) == sorted({one.group for one in plan.SUBJECTS})
-    for one in choice.narrowest():
-        trials = list(plan.candidates(one, 0.5))
-        assert len(set(trials)) == 4
-        assert one.channels in (None, 1)
-        alone = one.strategy == "head_distillation"
-        assert {rates.tune is None for rates in trials} == {alone}
-        if one.strategy == "two_stage":
-            assert {rates.head for rates in trials} == {0.5}
+    for group in choice.groups():
+        tried = choice.trials(group, 0.5)
+        assert len(tried) == len({trial[0].rates for trial in tried}) == 4
+        for trial in tried:
+            (rates,) = {job.rates for job in trial}
+            assert [job.subject for job in trial] == [s for s in plan.SUBJECTS if s.group == group]
+            assert {job.seed for job in trial} == {0}
+            assert (rates.tune is None) == (group[1] == "head_distillation")
+            if group[1] == "two_stage":
+                assert rates.head == 0.5
 
 
 def test_the_best_trial_is_right_most_often_then_has_least_loss(modules, tmp_path):
     plan, choice, train = (modules[part] for part in ("_plan", "_choice", "_train"))
-    jobs = [plan.Job(plan.BOTTLEFIT[1], 0, plan.Rates(tune=rate)) for rate in (1e-3, 1e-2, 1e-1)]
-    found = [(0.8, 0.1), (0.9, 0.4), (0.9, 0.3)]
+    widths, rates = plan.BOTTLEFIT[1:6:4], (1e-3, 1e-2, 1e-1)
+    tried = [[plan.Job(one, 0, plan.Rates(tune=rate)) for one in widths] for rate in rates]
+    found = [(0.8, 0.1), (0.8, 0.1), (0.95, 0.4), (0.9, 0.4), (0.9, 0.3), (0.95, 0.3)]
+    jobs = [job for trial in tried for job in trial]
     for job, (right, loss) in zip(jobs, found, strict=True):
         folder = train.folder_of(tmp_path, job) / "training" / job.name
         folder.mkdir(parents=True)
         told = {"validation": right, "validation_loss": loss}
         (folder / train.ROW).write_text(json.dumps(told))
-    assert choice.best(jobs, tmp_path) == jobs[2]
-    assert len(train.train_all(jobs, tmp_path, 1, "nothing to do")) == 3
+    assert choice.best(tried, tmp_path) == tried[2]
+    assert len(train.train_all(jobs, tmp_path, 1, "nothing to do")) == 6
 
 
 def test_every_recipe_takes_what_the_study_changes(modules):
@@ -175,7 +177,8 @@ def test_the_tables_and_words_of_the_study_are_of_one_piece(modules):
         modules["_summary"].finding(means, pairs, seeds) == (ANALYSIS / "methods.txt").read_text()
     )
     chosen = pd.read_csv(ANALYSIS / "methods_rates.csv")
-    assert (chosen.groupby(["method", "strategy"])["chosen"].sum() == 1).all()
+    tried = chosen.groupby(["method", "strategy"])["chosen"]
+    assert (4 * tried.sum() == tried.size()).all()
 
 
 def test_the_shipped_networks_answer_as_their_tables_say(modules):
