@@ -5,6 +5,7 @@ A network file says what is made of which network:
     base: {network: small_resnet, weights: digits-resnet.pt}
     bottleneck: {kind: bottlefit, channels: 4}
     exits: {at: [layer1]}
+    weights: digits-bottlefit4.pt
 """
 
 from __future__ import annotations
@@ -49,14 +50,15 @@ class Base(Component):
 
 
 class NetworkSpec(Component):
-    """What a network is made of."""
+    """What a network is made of; ``weights`` is a file of the whole of it."""
 
     base: Base
     bottleneck: AnyBottleneck | None = None
     exits: ExitsSpec | None = None
+    weights: str | None = None
 
     def build(self, folder: Path) -> LoadedModel:
-        """The network, in eval mode; what is new in it has random weights, always the same.
+        """The network, in eval mode; what has no weights gets random ones, always the same.
 
         Args:
             folder: to which its files are relative.
@@ -72,7 +74,11 @@ class NetworkSpec(Component):
             random.manual_seed(0)
             if self.bottleneck is not None:
                 network = inject(network, self.bottleneck)
-            return network if self.exits is None else attach(network, self.exits)
+            if self.exits is not None:
+                network = attach(network, self.exits)
+        if self.weights is not None:
+            load_weights(network.module, folder / self.weights)
+        return network
 
 
 def load(
@@ -86,7 +92,7 @@ def load(
 
     Args:
         name: of a network, or a file that ends in ``.yaml``.
-        weights: a state-dict file of the whole of it.
+        weights: a state-dict file of the whole of it, instead of what a network file names.
         classes: how many answers there are; a network file says so itself.
         shape: of its input; likewise.
 
@@ -98,6 +104,8 @@ def load(
     if classes is not None or shape is not None:
         raise BadInput(f"{name}: says classes and shape itself; leave them out")
     spec, _ = read_as(Path(name), NetworkSpec)
+    if weights is not None:
+        spec = spec.model_copy(update={"weights": None})
     try:
         network = spec.build(Path(name).parent)
     except BadInput as error:

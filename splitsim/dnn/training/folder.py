@@ -136,13 +136,13 @@ def _network(folder: Folder, told: Told) -> dict[str, bytes]:
     torch.save(told.student.module.state_dict(), content)
     spec = told.recipe.student
     weights = Path(os.path.relpath(folder.weights, folder.network.parent)).as_posix()
-    plain = spec.bottleneck is None and spec.exits is None
-    base = spec.base.model_copy(update={"weights": weights if plain else None})
-    text = dump(spec.model_copy(update={"base": base}).model_dump(mode="json", exclude_none=True))
-    remark = f"# The weights of all of it are {weights}: name them as --weights.\n"
+    base = spec.base.model_copy(update={"weights": None})
+    alone = spec.model_copy(update={"base": base, "weights": weights})
     return {
         f"{WEIGHTS}/{folder.weights.name}": content.getvalue(),
-        f"networks/{folder.network.name}": (remark + text).encode(),
+        f"networks/{folder.network.name}": dump(
+            alone.model_dump(mode="json", exclude_none=True)
+        ).encode(),
     }
 
 

@@ -65,6 +65,8 @@ class Recipe(Component):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        if self.student.weights is not None:
+            raise ValueError("student.weights: are what is trained; leave them out, or name base's")
         if (self.stages is None) == (self.strategy is None):
             raise ValueError("stages or strategy: give one of them")
         if self.data.validation == 0 and any(stage.watch for stage in self.stages or ()):
