@@ -53,9 +53,10 @@ def figure_of(means: pd.DataFrame) -> go.Figure:
         figure.update_xaxes(type="log", **ticks, row=1, col=column)
     test = 100 * means[means.method == "bottlefit"].test_se.mean()
     title = (
-        "Ways of training narrow bottlenecks on digits: mean over seeds, bars 95 % over seeds, strategies set apart a little"
-        f"<br>(the test part's own standard error is about {test:.1f} points). Digits are 64 bytes "
-        "as pixels: this compares<br>ways of training, not bytes or latency"
+        "Ways of training narrow bottlenecks on digits: means over seeds, bars 95 % over seeds "
+        "(strategies are set apart a little);<br>the test part's own standard error is about "
+        f"{test:.1f} points. Digits are 64 bytes as pixels: this compares ways of training,"
+        "<br>never bytes or latency"
     )
     figure.update_yaxes(title="right answers, %", row=1, col=1)
     return figure.update_layout(

@@ -89,10 +89,10 @@ def finding(means: pd.DataFrame, pairs: pd.DataFrame, seeds: int) -> str:
 def _head(seeds: int) -> Iterator[str]:
     yield "Ways of training narrow bottlenecks, tested on 597 digits, mostly by other writers."
     yield "Digits are 64 bytes as pixels: this compares ways of training, never bytes or latency."
-    yield "All learn for equally many epochs, and few; what many more would change is not known."
-    yield "The autoencoder keeps the teacher's layers before it: its head is larger (see the picture)."
+    yield "All students learn for equally many epochs, few; what more would change is not known."
+    yield "The autoencoder keeps the teacher's own layers before it: its head computes more."
     yield ""
-    yield f"Right answers, mean of {seeds} seeds, +- 95 % over them; test: samples, standard error"
+    yield f"Right answers, means of {seeds} seeds, +- 95 % over seeds (test: standard error):"
 
 
 def _accuracy(row: Row) -> str:
