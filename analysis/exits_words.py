@@ -231,7 +231,8 @@ def _limits() -> str:
         f"where to compute (device and server are the same core, measured on a shared machine); "
         f"joules of computing (that core has no watts; those of the radio are WiFi's of phones of "
         f"2011). An exit behind the cut ({CUT}) would be the server's, and is not asked. SPINN's "
-        f"linear classifiers are assumed: its code is not public.",
+        f"linear classifiers are assumed: its code is not public. Every seed's network starts from "
+        f"the same weights; exits, order and shifts differ.",
         100,
     )
 
