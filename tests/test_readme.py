@@ -23,7 +23,7 @@ def blocks(language: str) -> list[str]:
 @pytest.fixture
 def clone(tmp_path):
     """A working folder that looks like a clone, so that nothing is written into this one."""
-    for name in ("scenarios", "traces"):
+    for name in ("analysis", "scenarios", "traces"):
         (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
