@@ -152,12 +152,15 @@ def on_until_s(device) -> float:
     return device.end_s if device.off_s is None else device.off_s
 
 
-def head_w(spec, row: Record, watts: float) -> float:
-    """A table may have the joules of a head; else its power is the board's."""
+def head_j(spec, row: Record, watts: float) -> float:
+    """A table may have the joules of a head, longer by its luck; else its power is the board's."""
+    lasted_s = row.head_end_s - row.head_start_s
     options = spec.options[group_of(spec, row.device).name]
     chosen = next(o for o in options if (o.label, o.server) == (row.option, row.server))
     demand = chosen.taken(row.sample).mean
-    return watts if demand.energy_j is None else demand.energy_j / demand.head_s
+    if demand.energy_j is None:
+        return watts * lasted_s
+    return demand.energy_j * (lasted_s / demand.head_s if demand.head_s else 1.0)
 
 
 @every_part
@@ -171,7 +174,7 @@ def test_compute_and_radio_joules_follow_from_the_stamps(path, policy):
         if row.head_end_s is not None or row.head_start_s is None:
             watts, compute_j = spec.hardware[group.name].compute_w, 0.0
             if row.head_end_s is not None:
-                compute_j += head_w(spec, row, watts) * (row.head_end_s - row.head_start_s)
+                compute_j += head_j(spec, row, watts)
             if row.fallback_end_s is not None:
                 compute_j += watts * (row.fallback_end_s - row.fallback_start_s)
             assert row.compute_j == pytest.approx(compute_j, rel=1e-9, abs=1e-9, nan_ok=True)

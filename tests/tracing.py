@@ -36,12 +36,25 @@ def names(folder):
 
 def profiles():
     """Model and hardware of every profile that is generated."""
-    return sorted({tuple(name.split("@")) for name in names("profiles")} - {*measured_profiles()})
+    own = {*measured_profiles(), *counted_profiles()}
+    return sorted({tuple(name.split("@")) for name in names("profiles")} - own)
 
 
 def measured_profiles():
-    """Model and hardware of every profile that ``splitsim profile`` measured: it has a card."""
-    return sorted(tuple(path.stem.split("@")) for path in (TRACES / "profiles").glob("*.toml"))
+    """Model and hardware of every profile that ``splitsim profile`` measured."""
+    return carded("splitsim profile")
+
+
+def counted_profiles():
+    """Model and accelerator of every profile that ``splitsim count`` counted."""
+    return carded("splitsim count")
+
+
+def carded(command):
+    """Model and hardware of every profile whose card names a command."""
+    cards = (TRACES / "profiles").glob("*.toml")
+    made = (card for card in cards if f'measured_by = "{command}"' in card.read_text())
+    return sorted(tuple(card.stem.split("@")) for card in made)
 
 
 def at(name, layer):
