@@ -91,8 +91,8 @@ def _head(seeds: int) -> Iterator[str]:
     yield "Digits are 64 bytes as pixels: this compares ways of training, never bytes or latency."
     yield "All students learn for equally many epochs, few; what more would change is not known."
     yield "The autoencoder keeps the teacher's own layers before it: its head computes more."
-    yield "Every seed's teacher starts from the same weights; order, shifts, samples held back and the"
-    yield "new layers of students differ: the intervals know nothing of other first weights."
+    yield "Every seed's teacher starts from the same weights; order, shifts, samples held back and"
+    yield "the students' new layers differ: the intervals know nothing of other first weights."
     yield ""
     yield f"Right answers, means of {seeds} seeds, +- 95 % over seeds (test: standard error):"
 
