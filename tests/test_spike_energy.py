@@ -460,6 +460,14 @@ def test_mistakes_are_told_and_nothing_is_written(splitsim, tables, more, words)
     assert sorted(tables.rglob("*")) == before
 
 
+def test_joules_of_other_weights_than_the_answers_are_refused(splitsim, tables):
+    command = ("count", "narrow.yaml", "--dataset", "digits-test", "--out", "own")
+    code, _, errors = splitsim(*command, "--hardware", SPIKING.name)
+    assert code == 2
+    assert "its answers were counted with other weights" in errors[0]
+    assert not (tables / "energy").exists()
+
+
 def test_a_plain_network_is_not_for_a_spiking_accelerator(splitsim, tables):
     command = ("count", "small_cnn", "--name", "plain", "--dataset", "digits-test", "--out", "own")
     code, _, errors = splitsim(*command, "--hardware", SPIKING.name)

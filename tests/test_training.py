@@ -339,6 +339,12 @@ def test_a_checkpoint_of_another_network_is_refused(begun, tmp_path):
     assert 'is of another network (bottleneck.0.weight: was "3x32x1x1", is "2x32x1x1")' in line
 
 
+def test_a_checkpoint_without_its_optimiser_is_refused(begun, tmp_path):
+    loaded, file = begun
+    torch.save({**torch.load(file, weights_only=True), "optimiser": {}}, file)
+    assert f"{file}: its optimiser is damaged" in refused(loaded, tmp_path / "out")
+
+
 @pytest.mark.parametrize("content", [b"", b"PK nonsense", {"epoch": 1}, [1, 2]])
 def test_a_damaged_checkpoint_is_refused(begun, tmp_path, content):
     loaded, file = begun

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,6 +123,7 @@ def account(
         raise BadInput(f"{data.source}: has no samples")
     accelerator.check(network)
     chosen = of_table(cuts(network.module, network.example()), table)
+    _check_weights(network, table.with_suffix(".toml"))
     with _threads(threads):
         counts = count(network, _batches(network, data, batch, progress))
     about = {
@@ -135,6 +137,14 @@ def account(
         "torch": torch.__version__,
     }
     return Account(counts, accelerator, chosen, about)
+
+
+def _check_weights(network: LoadedModel, card: Path) -> None:
+    """Joules of one network must not stand beside the answers of another."""
+    answered = tomllib.loads(card.read_text(encoding="utf-8")) if card.is_file() else {}
+    if answered.get("weights_sha256") not in (None, weights_sha256(network.module)):
+        what = "its answers were counted with other weights than are given"
+        raise BadInput(f"{card}: {what}; give those as --weights, or run splitsim outcomes again")
 
 
 def _batches(

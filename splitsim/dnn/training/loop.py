@@ -76,8 +76,15 @@ class _Run:
         self._optimiser = self._stage.optimiser.make(learning(course.module, self._stage))
         self._scaler = GradScaler("cuda", enabled=self._objective.mixed)
         if saved is not None:
+            self._go_on(saved)
+
+    def _go_on(self, saved: Saved) -> None:
+        try:
             self._optimiser.load_state_dict(dict(saved.optimiser))
             self._scaler.load_state_dict(dict(saved.scaler))
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            what = "its optimiser is damaged; remove it, or give another --out"
+            raise BadInput(f"{self._course.checkpoint.path}: {what}") from error
 
     def to_end(self, state: State) -> State:
         """All epochs that are left; the beginning of the next stage."""
