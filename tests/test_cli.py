@@ -392,3 +392,12 @@ def test_the_schema_and_the_reader_agree(schema, override, fine, tmp_path):
         assert not fine
     else:
         assert fine
+
+
+def test_small_amounts_do_not_round_to_nothing():
+    from splitsim.cli.table import _number
+
+    assert [_number(value, 1) for value in (0.0, 0.0123, 0.06, 1234.56)] == [
+        *("0.0", "0.012", "0.1", "1,234.6"),
+    ]
+    assert _number(float("nan"), 0) == "-"

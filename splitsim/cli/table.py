@@ -122,4 +122,8 @@ def _names(row: Row, swept: Sequence[str]) -> list[str]:
 
 
 def _number(value: float, digits: int) -> str:
-    return "-" if math.isnan(value) else f"{value:,.{digits}f}"
+    """With some digits behind the point; what they would round to nothing, with two that count."""
+    if math.isnan(value):
+        return "-"
+    vanishes = value != 0 and abs(value) < 0.5 * 10**-digits
+    return f"{value:.2g}" if vanishes else f"{value:,.{digits}f}"
