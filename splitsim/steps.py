@@ -185,6 +185,25 @@ class Steps:
         steps.always = factor * self.always
         return steps
 
+    def through(self, law: Callable[[np.ndarray], np.ndarray]) -> Steps:
+        """A law of this function's values, shape (values,) to the same."""
+        if self.always:
+            return Steps.constant(float(law(np.array([self.always]))[0]))
+        return self._map(law)
+
+    def by(self, other: Steps) -> Steps:
+        """This function times another one; neither may repeat itself.
+
+        Raises:
+            ValueError: one of them does.
+        """
+        if self.always == 1 or other.always == 1:
+            return other if self.always == 1 else self
+        if not self.period_s == other.period_s == math.inf:
+            raise ValueError("a product of functions that repeat themselves")
+        starts = sorted({*self._get(0).starts, *other._get(0).starts})
+        return Steps.of(starts, [self.value(start) * other.value(start) for start in starts])
+
     def _map(self, law: Callable[[np.ndarray], np.ndarray]) -> Steps:
         def chunk(k: int) -> Chunk:
             of = self._get(k)
