@@ -126,6 +126,7 @@ class Batching(Reactive):
         self._factors = {name: t.factors(spec.largest) for name, t in spec.tables.items()}
         self._usual = spec.table.factors(spec.largest)
         self._groups: dict[Group, Line] = {}
+        self._come = 0
         self._waiting = 0
         self._waiting_s = 0.0
 
@@ -148,7 +149,8 @@ class Batching(Reactive):
             most = 1 if alone else self._spec.largest
             line = self._groups[job.group] = Line(most, 0.0 if alone else self._spec.longest_wait_s)
         job.held = True
-        line.add(job)
+        line.add(self._come, job)
+        self._come += 1
         self._waiting += 1
         self._waiting_s += job.work
         self._serve(now_s)
@@ -227,40 +229,41 @@ class Line:
     def __init__(self, most: int, longest_s: float) -> None:
         self._most = most
         self._longest_s = longest_s
-        self._jobs: deque[Job | Other] = deque()
+        self._jobs: deque[tuple[int, Job | Other]] = deque()
         self._alive = 0
-        self._added = 0
 
-    def add(self, job: Job | Other) -> None:
-        """The last to come."""
-        self._jobs.append(job)
+    def add(self, number: int, job: Job | Other) -> None:
+        """The last to come; numbers rise in the order of arrival at the server."""
+        self._jobs.append((number, job))
         self._alive += 1
 
     def died(self, job: Job | Other) -> None:
         """One gave up."""
         job.held = False
         self._alive -= 1
-        while self._jobs and not self._jobs[0].held:
-            self._jobs.popleft()
+        self._tidy()
 
-    def oldest(self) -> float:
-        """When the first came; inf: nobody is there."""
-        return self._jobs[0].arrived_s if self._jobs else math.inf
+    def oldest(self) -> int:
+        """The number of the first, who is there."""
+        return self._jobs[0][0]
 
     def ready_s(self) -> float:
         """From when on a batch can be made; inf: nobody is there."""
-        if self._alive >= self._most:
-            return 0.0
-        return self.oldest() + self._longest_s
+        if not self._jobs:
+            return math.inf
+        return 0.0 if self._alive >= self._most else self._jobs[0][1].arrived_s + self._longest_s
 
     def take(self) -> list[Job | Other]:
         """A batch."""
         batch: list[Job | Other] = []
         while self._jobs and len(batch) < self._most:
-            job = self._jobs.popleft()
+            _, job = self._jobs.popleft()
             if job.held:
                 batch.append(job)
         self._alive -= len(batch)
-        while self._jobs and not self._jobs[0].held:
-            self._jobs.popleft()
+        self._tidy()
         return batch
+
+    def _tidy(self) -> None:
+        while self._jobs and not self._jobs[0][1].held:
+            self._jobs.popleft()
