@@ -259,7 +259,10 @@ def test_the_deadline_goes_first_where_order_alone_decides_the_worst_lateness():
         clock = Clock()
         station = EdfDiscipline(kind="edf").station(clock, Site())
         first = Row(0.0, 1.0, deadline=-1.0)  # keeps the worker until all are there
-        rows = [first, *(Row(0.5, w, deadline=1 + d) for w, d in zip(works, deadlines, strict=True))]
+        rows = [
+            first,
+            *(Row(0.5, w, deadline=1 + d) for w, d in zip(works, deadlines, strict=True)),
+        ]
         seen = played(rows, station, clock)
         lateness = [owner.job.end_s - row.deadline for owner, row in zip(seen, rows, strict=True)]
         assert max(lateness[1:]) == pytest.approx(best, abs=1e-9)
