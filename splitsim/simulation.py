@@ -68,7 +68,8 @@ class ServerRow:
     offered_s: float  # by the tasks
     served_s: float
     background_s: float  # expected from others until duration_s
-    capacity_s: float  # work that could be done until duration_s
+    capacity_s: float  # of all workers at full speed until duration_s
+    gain: float  # of tasks' work that a worker does in a second of it: more than 1 in batches
     busy_s: float  # with tasks and others until end_s, all workers together
     idle_j: float  # every worker is a board of this hardware
     compute_j: float

@@ -169,9 +169,8 @@ def test_a_server_that_never_comes_back_answers_nobody_and_the_run_ends(tmp_path
         adds_up(part)
         late = [row.status for row in part.tasks if row.created_s > 20]
         assert set(late) == {"unfinished"}, kind
-        assert part.servers[0].capacity_s == pytest.approx(
-            20 * (2.0 if kind == "batching" else 1.0), rel=1e-9
-        )
+        assert part.servers[0].capacity_s == pytest.approx(20, rel=1e-9)
+        assert part.servers[0].gain == (2.0 if kind == "batching" else 1.0)
 
 
 def test_a_server_in_an_outage_reports_nothing(tmp_path):

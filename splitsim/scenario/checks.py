@@ -51,7 +51,7 @@ class Checks:
         self._outcomes()
         if self.problems:
             return None
-        for path, what in server_misfits(self.scenario, self.tables):
+        for path, what in server_misfits(self.scenario, self.tables, swept):
             self._wrong(path, what)
         spec = Spec.of(point, swept, self.scenario, self.folder, self.tables)
         self._fallbacks(spec)

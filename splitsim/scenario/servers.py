@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from splitsim.entries import Hardware
 from splitsim.profiles import Tables
@@ -12,18 +12,25 @@ from splitsim.scenario.schema import Scenario
 from splitsim.system.server import ServerSpec
 
 
-def server_misfits(scenario: Scenario, tables: Tables) -> Iterator[tuple[Path_, str]]:
-    """Paths and what is wrong with them; the tables must be whole."""
+def server_misfits(
+    scenario: Scenario, tables: Tables, swept: Iterable[str]
+) -> Iterator[tuple[Path_, str]]:
+    """Paths and what is wrong with them; the tables must be whole.
+
+    A sweep that compares disciplines may have some that do not know classes or deadlines.
+    """
     tail_bytes = tables.tail_bytes(scenario.models)
+    compared = any("discipline" in path for path in swept)
     for name, server in scenario.servers.items():
         hardware = tables.hardware(server.hardware)
         found = [
-            *server.misfits(),
+            *server.misfits(compared=compared),
             *_memory(server, hardware, scenario.models, tail_bytes),
             *_power(server, hardware),
         ]
         yield from ((("servers", name, *path), what) for path, what in found)
-    yield from _classes(scenario)
+    if not compared:
+        yield from _classes(scenario)
 
 
 def _classes(scenario: Scenario) -> Iterator[tuple[Path_, str]]:

@@ -87,13 +87,17 @@ class ServerSpec(Component):
             return speed
         return speed.by(self.background.loads(self.workers).through(self.slowdown.speeds))
 
-    def misfits(self) -> Iterator[tuple[Path_, str]]:
-        """Keys and what is wrong with them: what the discipline does not know, and has to."""
+    def misfits(self, *, compared: bool = False) -> Iterator[tuple[Path_, str]]:
+        """Keys and what is wrong with them: what the discipline does not know, and has to.
+
+        Args:
+            compared: whether other disciplines will be tried, which may know it.
+        """
         kind, knows, others = self.discipline.kind, self.discipline.knows, self.background
         if self.slowdown is not None and others is None:
             what = "is by the load of others; add a background, or leave it out"
             yield ("slowdown",), what
-        if others is None:
+        if others is None or compared:
             return
         for key, usual, needed in (("deadline_s", None, "edf"), ("priority", 0, "priority")):
             if getattr(others, key) != usual and key not in knows:
@@ -183,7 +187,8 @@ class Server:
             "offered_s": station.offered_s,
             "served_s": station.busy_s,
             "background_s": others.offered_s(spec.workers, duration_s) if others else 0.0,
-            "capacity_s": spec.discipline.gain() * full_s,
+            "capacity_s": full_s,
+            "gain": spec.discipline.gain(),
             "busy_s": busy_s,
             "idle_j": idle_j,
             "compute_j": compute_j,
