@@ -63,7 +63,12 @@ class Field:
 
     def values(self, places_m: np.ndarray) -> np.ndarray:
         """The field at places, shape (n, 2); shape (n,)."""
-        angles = places_m @ self._waves
+        # No matrix product: its rounding depends on how many places are asked for, and threads.
+        x_m, y_m = places_m.T[:, :, None]
+        angles = x_m * self._waves[0]
+        angles += y_m * self._waves[1]
         angles += self._phases
-        found: np.ndarray = np.cos(angles, out=angles) @ self._amplitudes
+        waves = np.cos(angles, out=angles)
+        waves *= self._amplitudes
+        found: np.ndarray = waves.sum(axis=1)
         return found
