@@ -158,7 +158,7 @@ def test_autocorrelation_of_a_field(fields, apart_m, direction):
 
 
 def test_within_one_landscape_the_correlation_is_nearly_as_good(fields):
-    """Exactly Sum cos(k.d) / WAVES given its waves; they scatter by sqrt(1 / (2 WAVES)) far away."""
+    """Sum cos(k.d) / WAVES given its waves; far away it scatters by sqrt(1 / (2 WAVES))."""
     apart_m = np.array([0.1, 0.5, 1, 2, 5, 10, 20, 40, 1000.0])
     steps = np.stack([apart_m, np.zeros_like(apart_m)], axis=1)
     found = np.array([np.cos(steps @ field._waves).mean(axis=1) for field in fields[gudmundson]])
@@ -193,7 +193,7 @@ def test_lines_of_sight_are_as_frequent_as_their_chance(kind, flat_m):
 
 
 def test_a_line_of_sight_goes_on_for_a_while():
-    """Ten metres on, round the site where its chance is the same, it is likely to be there still."""
+    """Ten metres on, round the site where its chance is the same, it is likely still there."""
     flat_m = 41.2
     chance = Standard(kind="umi").los_chance(np.array([flat_m]))[0]
     turn = 10 / flat_m

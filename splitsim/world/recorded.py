@@ -79,7 +79,7 @@ def _number(table: Table, row: dict[str, str], key: str) -> float:
     limit = {"lat_deg": 90, "lon_deg": 360}.get(key, math.inf)
     if not abs(value) <= limit or math.isinf(value):
         table.wrong(
-            row, key, "must be a number" if math.isinf(limit) else f"within {limit} degrees"
+            row, key, "must be a number" if math.isinf(limit) else f"must be within {limit} degrees"
         )
     return value
 

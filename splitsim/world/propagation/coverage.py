@@ -13,6 +13,7 @@ from splitsim.world.propagation.handover import Handover, Served, first, serve
 from splitsim.world.propagation.losses import Landscape
 
 STEP_M = 0.5  # of the way for which a loss is taken for constant
+SHORTEST_S = 0.01  # that it is in any case: beyond 180 km/h, half a metre passes sooner
 LONGEST_S = 0.2  # between two looks at the sites, if there are several
 STRETCH = 256  # steps made at a time
 KEPT = 2  # stretches held at a time
@@ -33,7 +34,7 @@ class Grid(NamedTuple):
     @classmethod
     def of(cls, top_mps: float, sites: int, rule: Handover) -> Grid:
         """Steps of at most ``STEP_M``, of which an interruption is a multiple or a part."""
-        step_s = STEP_M / top_mps if top_mps else math.inf
+        step_s = max(STEP_M / top_mps, SHORTEST_S) if top_mps else math.inf
         if not top_mps or sites == 1:
             return cls(step_s, step_s)
         step_s, pause_s = min(step_s, LONGEST_S), rule.interruption_s
