@@ -100,6 +100,23 @@ def test_uplink_and_downlink_meet_the_same_loss():
     assert snr_db(UP, up, times_s) == pytest.approx(snr_db(DOWN, down, times_s) - 4, abs=1e-9)
 
 
+def test_both_directions_are_handed_over_at_the_same_moments():
+    """With different budgets, too: the sites are compared by what is lost on the way to them."""
+    times_s = np.arange(0, 150, 0.05)
+    town = {**ROAD, "path_loss": {"kind": "umi"}}
+    budgets = (("uplink", {**UP, "rx_gain_db": 9}), ("downlink", DOWN))
+    up, down = (
+        GeometrySnr.model_validate(snr)
+        .mean(around(town, walk(50, 350), way), BANDWIDTH_HZ)
+        .ratio(times_s)
+        for way, snr in budgets
+    )
+    assert ((up == 0) == (down == 0)).all()
+    assert (up == 0).any()
+    sending = up > 0
+    assert up[sending] / down[sending] == pytest.approx(np.full(sending.sum(), 10**0.5), rel=1e-9)
+
+
 def test_two_devices_at_the_same_place_meet_the_same_snr():
     here = {"kind": "fixed", "position_m": [120, 80]}
     one, other, elsewhere = (
@@ -149,11 +166,11 @@ def test_shadowing_along_a_walk_is_correlated_as_published():
     times_s = np.array([50.0, 55.0])
     plain = snr_db(DOWN, around(calm, walk(20, 420)), times_s)
     found = np.array(
-        [snr_db(DOWN, around(law, walk(20, 420), seed=seed), times_s) for seed in range(800)]
+        [snr_db(DOWN, around(law, walk(20, 420), seed=seed), times_s) for seed in range(400)]
     )
     shadow_db = found - plain
-    agrees(shadow_db[:, 0], 0.0, error=0.2)
-    agrees(shadow_db[:, 0] ** 2, 16.0, error=1.0)
+    agrees(shadow_db[:, 0], 0.0, error=0.25)
+    agrees(shadow_db[:, 0] ** 2, 16.0, error=1.3)
     agrees(shadow_db[:, 0] * shadow_db[:, 1], 16 / math.e, error=1.0)
 
 

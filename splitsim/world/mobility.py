@@ -147,10 +147,11 @@ class RandomWaypoint(Component):
 class Recorded(Component):
     """A recorded way: a CSV file with ``time_s`` and ``x_m,y_m``, or ``lat_deg,lon_deg``.
 
-    ``file`` is relative to the scenario file. Degrees become metres east and north of ``origin``
-    (latitude, longitude), or of the first row. Between rows it goes straight at an even speed;
-    after the last it stays, or with ``returns`` goes back the same way, and so on. Of a group
-    each keeps a place within ``spread_m`` of the recorded one.
+    ``file`` is relative to the scenario file; a bare name is looked up in the ``paths/`` of your
+    tables, too. Degrees become metres east and north of ``origin`` (latitude, longitude), or of
+    the first row. Between rows it goes straight at an even speed; after the last it stays, or
+    with ``returns`` goes back the same way, and so on. Of a group each keeps a place within
+    ``spread_m`` of the recorded one.
     """
 
     kind: Literal["path"]
