@@ -47,6 +47,7 @@ class Checks:
         self._patience()
         self._profiles()
         self._symbols()
+        self._places()
         self._outcomes()
         if self.problems:
             return None
@@ -186,6 +187,19 @@ class Checks:
         for name, cell in self.scenario.cells.items():
             for path, what in cell.misfits():
                 self._wrong(("cells", name, *path), what)
+
+    def _places(self) -> None:
+        """Where an SNR follows from places, they must be known, and within the law's range."""
+        for n, device in enumerate(self.scenario.devices):
+            cell = self.scenario.cells.get(device.cell)
+            if cell is None or not cell.placed:
+                continue
+            if device.mobility is None:
+                what = f"where is it? the SNR of cell {device.cell} depends on it; give a mobility"
+                self._wrong(("devices", n), what)
+            elif cell.geometry is not None:
+                for what in cell.geometry.beyond(device.mobility):
+                    self._wrong(("devices", n, "mobility"), what)
 
     def _heard(self, tables: Mapping[str, Outcomes]) -> None:
         """What noise does to symbols must be known of some model."""

@@ -15,6 +15,7 @@ from splitsim.world.around import Around
 from splitsim.world.channel import Channel, HasSnr
 from splitsim.world.geometry import Geometry
 from splitsim.world.rate import Symbols
+from splitsim.world.snr import GeometrySnr
 
 
 class Dedicated(Component):
@@ -111,9 +112,10 @@ class CellSpec(Component):
     @property
     def snr_db(self) -> float | None:
         """The mean SNR at which numbers are heard; None where bits are sent."""
-        if isinstance(self.transport, Analogue) and isinstance(self.uplink, HasSnr):
-            return self.uplink.snr.expected_db
-        return None
+        if not isinstance(self.transport, Analogue) or not isinstance(self.uplink, HasSnr):
+            return None
+        snr = self.uplink.snr
+        return None if isinstance(snr, GeometrySnr) else snr.expected_db
 
     def misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Keys and what is wrong with them: symbols and an analogue transport need each other."""
@@ -130,6 +132,19 @@ class CellSpec(Component):
             yield ("uplink",), what
         elif not symbols:
             yield ("uplink", "rate"), "an analogue transport sends {kind: symbols}, nothing else"
+        for way, snr in self.placed.items():
+            for key, what in snr.misfits(way, self.geometry):
+                yield (way, "snr", *key), what
+        if isinstance(self.transport, Analogue) and "uplink" in self.placed:
+            what = "policies plan an analogue transport at one mean SNR, not at one of geometry"
+            yield ("uplink", "snr"), f"{what}; give {{kind: constant}}"
+
+    @property
+    def placed(self) -> dict[str, GeometrySnr]:
+        """The SNRs that follow from where a device is, by direction."""
+        ways = {"uplink": self.uplink, "downlink": self.downlink}
+        snrs = {way: channel.snr for way, channel in ways.items() if isinstance(channel, HasSnr)}
+        return {way: snr for way, snr in snrs.items() if isinstance(snr, GeometrySnr)}
 
     def snrs(self, around: Around) -> Steps | None:
         """The SNR over time at which numbers are heard, a ratio of powers; None: bits are sent."""

@@ -52,11 +52,8 @@ class AwgnChannel(Component):
         return _steps(self._signal(around), lambda _, __, snr: snr)
 
     def _signal(self, around: Around) -> Gains:
-        mean = self.snr.mean(around)
-        if mean.step_s == math.inf:
-            return _received(mean, Gains(math.inf, lambda _: (np.zeros(1), np.ones(1))))
-        starts, ones = mean.step_s * np.arange(STEPS), np.ones(STEPS)
-        return _received(mean, Gains(mean.step_s * STEPS, lambda _: (starts, ones), mean.step_s))
+        mean = self.snr.mean(around, self.bandwidth_hz)
+        return _received(mean, Gains(math.inf, lambda _: (np.zeros(1), np.ones(1))))
 
 
 class FadingChannel(Component):
@@ -77,11 +74,14 @@ class FadingChannel(Component):
         return _steps(self._signal(around), lambda _, __, snr: snr)
 
     def _signal(self, around: Around) -> Gains:
-        return _received(self.snr.mean(around), self.fading.gains(around))
+        mean = self.snr.mean(around, self.bandwidth_hz)
+        return _received(mean, self.fading.gains(around))
 
 
 def _received(mean: MeanSnr, gains: Gains) -> Gains:
-    """The SNR: a mean, taken where a gain begins, times that gain."""
+    """The SNR: a mean times a gain, taken where either begins."""
+    if mean.step_s < math.inf:
+        gains = _finer(_endful(gains, mean.step_s), mean.step_s)
 
     def stretch(k: int) -> tuple[np.ndarray, np.ndarray]:
         starts, powers = gains.stretch(k)
@@ -89,6 +89,33 @@ def _received(mean: MeanSnr, gains: Gains) -> Gains:
         return starts, mean.ratio(begin_s + starts) * powers
 
     return gains._replace(stretch=stretch)
+
+
+def _endful(gains: Gains, step_s: float) -> Gains:
+    """A gain that never changes, in stretches of ``STEPS`` steps."""
+    if gains.period_s < math.inf:
+        return gains
+    (power,) = gains.stretch(0)[1]
+    starts, powers = step_s * np.arange(STEPS), np.full(STEPS, power)
+    return Gains(step_s * STEPS, lambda _: (starts, powers), step_s)
+
+
+def _finer(gains: Gains, step_s: float) -> Gains:
+    """Gains that also begin at all multiples of a step, if they do not begin more often anyway."""
+    if gains.step_s is not None and gains.step_s <= step_s:
+        return gains
+
+    def stretch(k: int) -> tuple[np.ndarray, np.ndarray]:
+        starts, powers = gains.stretch(k)
+        begin_s = k * gains.period_s
+        first = math.floor(begin_s / step_s) + 1
+        last = math.ceil((begin_s + gains.period_s) / step_s)
+        edges = step_s * np.arange(first, last) - begin_s
+        edges = edges[(edges > 0) & (edges < gains.period_s)]
+        both = np.union1d(starts, edges)
+        return both, powers[np.searchsorted(starts, both, side="right") - 1]
+
+    return Gains(gains.period_s, stretch)
 
 
 def _rates(snr: Gains, rate: RateMap, bandwidth_hz: float, around: Around) -> Steps:
