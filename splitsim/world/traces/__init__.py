@@ -8,6 +8,14 @@ before becomes a parameter of ``read_trace`` and a field of ``TraceChannel``.
 
 from splitsim.world.traces.formats import PACKET_BITS
 from splitsim.world.traces.read import read_trace
+from splitsim.world.traces.statistics import TraceStatistics, trace_statistics
 from splitsim.world.traces.trace import Trace, write_csv
 
-__all__ = ["PACKET_BITS", "Trace", "read_trace", "write_csv"]
+__all__ = [
+    "PACKET_BITS",
+    "Trace",
+    "TraceStatistics",
+    "read_trace",
+    "trace_statistics",
+    "write_csv",
+]
