@@ -29,9 +29,10 @@ def notes(rows: Sequence[Row], swept: Sequence[str], replayed: Sequence[str] = (
     for key, whose in (("energy_mean_j", "the devices"), ("server_energy_mean_j", "the servers")):
         found += _unknown(rows, key, whose)
     if replayed and any(row["seeds"] > 1 for row in rows):
+        what, it = ("recordings", "them") if len(replayed) > 1 else ("recording", "it")
         found.append(
-            f"every seed replayed the same recording ({', '.join(replayed)}): the intervals are "
-            "conditional on it; with offset: drawn, or several files, the channel varies as well"
+            f"every seed replayed the same {what} ({', '.join(replayed)}): the intervals are "
+            f"conditional on {it}; with offset: drawn, or several files, the channel varies as well"
         )
     return found
 
