@@ -23,7 +23,8 @@ from splitsim.scenario.schema import PolicySpec, Scenario, Spec
 from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
-from splitsim.world.channel import TraceChannel
+from splitsim.world.channel import FadingChannel, TraceChannel
+from splitsim.world.fading import Scattered
 
 T = TypeVar("T")
 
@@ -44,6 +45,7 @@ class Checks:
         """The point, ready to be simulated; None if something is wrong."""
         self._names()
         self._times()
+        self._travel()
         self._patience()
         self._profiles()
         self._symbols()
@@ -90,6 +92,19 @@ class Checks:
                 f"({self.scenario.duration_s:g}); 'loop: true' would go on"
             )
             self.warnings.append(self.document.problem(path, what))
+
+    def _travel(self) -> None:
+        """Fading that counts the distance needs devices that say how fast they go."""
+        for name, cell in self.scenario.cells.items():
+            mobility = all(d.mobility for d in self.scenario.devices if d.cell == name)
+            for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
+                if not isinstance(channel, FadingChannel) or not isinstance(
+                    channel.fading, Scattered
+                ):
+                    continue
+                what = channel.fading.lacks(mobility=mobility, carrier=cell.geometry is not None)
+                if what:
+                    self._wrong(("cells", name, way, "fading"), what)
 
     def _patience(self) -> None:
         """Who gives up before the last byte has arrived never gets an answer."""

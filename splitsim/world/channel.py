@@ -16,10 +16,11 @@ from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 from splitsim.component import Component, Curve, NonNegative, Positive
 from splitsim.steps import Chunk, Steps
 from splitsim.world.around import Around
-from splitsim.world.fading import Fading, Gains
+from splitsim.world.fading import Fading, NoFading
 from splitsim.world.rate import Law, RateMap
 from splitsim.world.snr import MeanSnr, Snr
 from splitsim.world.traces import Trace, read_trace
+from splitsim.world.travel import Gains
 
 STEPS = 256  # of a mean SNR, in a stretch without fading
 
@@ -52,11 +53,7 @@ class AwgnChannel(Component):
         return _steps(self._signal(around), lambda _, __, snr: snr)
 
     def _signal(self, around: Around) -> Gains:
-        mean = self.snr.mean(around)
-        if mean.step_s == math.inf:
-            return _received(mean, Gains(math.inf, lambda _: (np.zeros(1), np.ones(1))))
-        starts, ones = mean.step_s * np.arange(STEPS), np.ones(STEPS)
-        return _received(mean, Gains(mean.step_s * STEPS, lambda _: (starts, ones), mean.step_s))
+        return _received(self.snr.mean(around), NoFading(kind="none").gains(around))
 
 
 class FadingChannel(Component):
@@ -81,7 +78,12 @@ class FadingChannel(Component):
 
 
 def _received(mean: MeanSnr, gains: Gains) -> Gains:
-    """The SNR: a mean, taken where a gain begins, times that gain."""
+    """The SNR: a mean, taken where a gain begins, times that gain.
+
+    Gains over distance hold for 1/32 wavelength, in which no mean moves. Others may hold for
+    longer than a mean may be taken for constant, and are then cut where a step of it ends.
+    """
+    gains = _fine_enough(gains, mean.step_s)
 
     def stretch(k: int) -> tuple[np.ndarray, np.ndarray]:
         starts, powers = gains.stretch(k)
@@ -89,6 +91,25 @@ def _received(mean: MeanSnr, gains: Gains) -> Gains:
         return starts, mean.ratio(begin_s + starts) * powers
 
     return gains._replace(stretch=stretch)
+
+
+def _fine_enough(gains: Gains, step_s: float) -> Gains:
+    """The same gains, none of which holds for longer than a step."""
+    if step_s == math.inf or (gains.step_s is not None and gains.step_s <= step_s):
+        return gains
+    if gains.period_s == math.inf:
+        (gain,) = gains.stretch(0)[1]
+        starts, same = step_s * np.arange(STEPS), np.full(STEPS, gain)
+        return Gains(step_s * STEPS, lambda _: (starts, same), step_s)
+
+    def stretch(k: int) -> tuple[np.ndarray, np.ndarray]:
+        starts, powers = gains.stretch(k)
+        if np.diff(starts, append=gains.period_s).max() <= step_s:
+            return starts, powers
+        finer = np.union1d(starts, np.arange(0.0, gains.period_s, step_s))
+        return finer, powers[np.searchsorted(starts, finer, side="right") - 1]
+
+    return Gains(gains.period_s, stretch)
 
 
 def _rates(snr: Gains, rate: RateMap, bandwidth_hz: float, around: Around) -> Steps:
