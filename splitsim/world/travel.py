@@ -83,10 +83,9 @@ def at_speed(powers: Powers, speed_mps: Steps, carrier_hz: float, residual_hz: f
 
     def stretch(k: int) -> tuple[np.ndarray, np.ndarray]:
         begin_s, end_s = k * period_s, (k + 1) * period_s
-        first = int(SAMPLES_PER_WAVELENGTH * scattered.area(begin_s))
-        stop = max(math.ceil(SAMPLES_PER_WAVELENGTH * scattered.area(end_s)), first + 1)
-        times_s = scattered.whens(np.arange(first, stop) / SAMPLES_PER_WAVELENGTH)
-        there = Places(first, stop - first, lambda: direct.areas(times_s))
+        first, last = (int(SAMPLES_PER_WAVELENGTH * scattered.area(s)) for s in (begin_s, end_s))
+        times_s = scattered.whens(np.arange(first, last + 1) / SAMPLES_PER_WAVELENGTH)
+        there = Places(first, len(times_s), lambda: direct.areas(times_s))
         starts = np.clip(times_s - begin_s, 0.0, period_s)
         starts[0] = 0.0  # the first one may have begun in the stretch before
         return starts, powers(there)
