@@ -23,7 +23,7 @@ from splitsim.scenario.schema import PolicySpec, Scenario, Spec
 from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
-from splitsim.world.channel import FadingChannel, TraceChannel
+from splitsim.world.channel import TraceChannel
 from splitsim.world.fading import Scattered
 
 T = TypeVar("T")
@@ -98,12 +98,10 @@ class Checks:
         for name, cell in self.scenario.cells.items():
             mobility = all(d.mobility for d in self.scenario.devices if d.cell == name)
             for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
-                if not isinstance(channel, FadingChannel) or not isinstance(
-                    channel.fading, Scattered
+                fading = getattr(channel, "fading", None)
+                if isinstance(fading, Scattered) and (
+                    what := fading.lacks(mobility=mobility, carrier=cell.geometry is not None)
                 ):
-                    continue
-                what = channel.fading.lacks(mobility=mobility, carrier=cell.geometry is not None)
-                if what:
                     self._wrong(("cells", name, way, "fading"), what)
 
     def _patience(self) -> None:
