@@ -126,7 +126,7 @@ def test_directions_are_independent_or_the_same():
 class Rising:
     """A mean SNR that grows, and may be taken for constant for a quarter of a second."""
 
-    def mean(self, around):
+    def mean(self, *_):
         return MeanSnr(lambda times_s: 1 + times_s, 0.25)
 
 

@@ -78,12 +78,9 @@ class FadingChannel(Component):
 
 
 def _received(mean: MeanSnr, gains: Gains) -> Gains:
-    """The SNR: a mean, taken where a gain begins, times that gain.
-
-    Gains over distance hold for 1/32 wavelength, in which no mean moves. Others may hold for
-    longer than a mean may be taken for constant, and are then cut where a step of it ends.
-    """
-    gains = _fine_enough(gains, mean.step_s)
+    """The SNR: a mean times a gain, taken where either begins."""
+    if mean.step_s < math.inf:
+        gains = _finer(_endful(gains, mean.step_s), mean.step_s)
 
     def stretch(k: int) -> tuple[np.ndarray, np.ndarray]:
         starts, powers = gains.stretch(k)
@@ -93,21 +90,29 @@ def _received(mean: MeanSnr, gains: Gains) -> Gains:
     return gains._replace(stretch=stretch)
 
 
-def _fine_enough(gains: Gains, step_s: float) -> Gains:
-    """The same gains, none of which holds for longer than a step."""
-    if step_s == math.inf or (gains.step_s is not None and gains.step_s <= step_s):
+def _endful(gains: Gains, step_s: float) -> Gains:
+    """A gain that never changes, in stretches of ``STEPS`` steps."""
+    if gains.period_s < math.inf:
         return gains
-    if gains.period_s == math.inf:
-        (gain,) = gains.stretch(0)[1]
-        starts, same = step_s * np.arange(STEPS), np.full(STEPS, gain)
-        return Gains(step_s * STEPS, lambda _: (starts, same), step_s)
+    (power,) = gains.stretch(0)[1]
+    starts, powers = step_s * np.arange(STEPS), np.full(STEPS, power)
+    return Gains(step_s * STEPS, lambda _: (starts, powers), step_s)
+
+
+def _finer(gains: Gains, step_s: float) -> Gains:
+    """Gains that also begin at all multiples of a step, if they do not begin more often anyway."""
+    if gains.step_s is not None and gains.step_s <= step_s:
+        return gains
 
     def stretch(k: int) -> tuple[np.ndarray, np.ndarray]:
         starts, powers = gains.stretch(k)
-        if np.diff(starts, append=gains.period_s).max() <= step_s:
-            return starts, powers
-        finer = np.union1d(starts, np.arange(0.0, gains.period_s, step_s))
-        return finer, powers[np.searchsorted(starts, finer, side="right") - 1]
+        begin_s = k * gains.period_s
+        first = math.floor(begin_s / step_s) + 1
+        last = math.ceil((begin_s + gains.period_s) / step_s)
+        edges = step_s * np.arange(first, last) - begin_s
+        edges = edges[(edges > 0) & (edges < gains.period_s)]
+        both = np.union1d(starts, edges)
+        return both, powers[np.searchsorted(starts, both, side="right") - 1]
 
     return Gains(gains.period_s, stretch)
 

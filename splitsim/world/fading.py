@@ -23,8 +23,8 @@ from splitsim.world.travel import Gains, Places, Powers, at_doppler, at_speed
 
 Draws = Callable[[str, int], np.random.Generator]  # by role and index
 
-# Of the usual figures for a standing device: people who walk among standing stations at 1.2 km/h
-# make 2.7 Hz at 2.4 GHz, and measured offices are calmer.
+# Assumed: between the 3 Hz that IEEE 802.11's channel models took for standing stations in 2004
+# and the 0.4 Hz of 2010 (both unverified); people who pass at 1 m/s some way off.
 RESIDUAL_HZ = 1.0
 
 
