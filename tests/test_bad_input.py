@@ -611,7 +611,7 @@ def test_reciprocal_fading_is_said_in_the_same_words_for_both_directions(complai
         (
             "time_s,rate_bps\n0,5\n9,4\n10,",
             ", format: x",
-            ["must be 'mahimahi', 'two-column' or 'c"],
+            ["must be 'mahimahi', 'two-column', 'csv', "],
         ),
         (
             "time_s,rate_bps\n0,5\n9,4\n10,",
