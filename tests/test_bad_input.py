@@ -539,6 +539,7 @@ RAYLEIGH = "{kind: rayleigh, doppler_hz: 5}"
         ),
         ("{kind: gilbert-elliott, good_s: 1, bad_s: 0, bad_db: 3}", ["bad_s: m", "bad_db: must"]),
         ("{kind: none, doppler_hz: 5}", ["fading.doppler_hz: unknown key; there "]),
+        ("{kind: recorded, file: none.fad}", ["fading: none.fad: no such file"]),
         ("{kind: rice}", ["no kind 'rice'"]),
     ],
 )

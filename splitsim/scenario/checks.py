@@ -24,6 +24,7 @@ from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
 from splitsim.world.fading import Scattered
+from splitsim.world.fading_replay import RecordedFading
 from splitsim.world.replay import TraceChannel
 
 T = TypeVar("T")
@@ -45,7 +46,7 @@ class Checks:
         """The point, ready to be simulated; None if something is wrong."""
         self._names()
         self._times()
-        self._travel()
+        self._fading()
         self._patience()
         self._profiles()
         self._symbols()
@@ -106,16 +107,19 @@ class Checks:
                     f"{device.name} is {device.count} devices: some replay the same"
                 )
 
-    def _travel(self) -> None:
-        """Fading that counts the distance needs devices that say how fast they go."""
+    def _fading(self) -> None:
+        """What counts the distance needs devices that say how fast they go."""
         for name, cell in self.scenario.cells.items():
             mobility = all(d.mobility for d in self.scenario.devices if d.cell == name)
             for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
+                at: Path_ = ("cells", name, way, "fading")
                 fading = getattr(channel, "fading", None)
-                if isinstance(fading, Scattered) and (
-                    what := fading.lacks(mobility=mobility, carrier=cell.geometry is not None)
-                ):
-                    self._wrong(("cells", name, way, "fading"), what)
+                if isinstance(fading, RecordedFading):
+                    self.warnings += [self.document.problem(at, odd) for odd in fading.warnings]
+                elif isinstance(fading, Scattered):
+                    carrier = cell.geometry is not None
+                    if what := fading.lacks(mobility=mobility, carrier=carrier):
+                        self._wrong(at, what)
 
     def _patience(self) -> None:
         """Who gives up before the last byte has arrived never gets an answer."""

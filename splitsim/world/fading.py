@@ -1,7 +1,7 @@
 """Small-scale fading: the power gain around the mean SNR, by the kind of what is scattered.
 
 Rayleigh, Rician and Nakagami gains have the mean 1 and are functions of the distance travelled
-(see ``clarke`` and ``travel``). Those of Gilbert and Elliott are functions of time.
+(see ``clarke`` and ``travel``). Gilbert and Elliott's, and recorded ones, are functions of time.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from splitsim.component import Component, NonNegative, Number, Positive
 from splitsim.world.around import Around
 from splitsim.world.bursts import GilbertElliott
 from splitsim.world.clarke import Clarke
+from splitsim.world.fading_replay import RecordedFading
 from splitsim.world.travel import Gains, Places, Powers, at_doppler, at_speed
 
 Draws = Callable[[str, int], np.random.Generator]  # by role and index
@@ -180,7 +181,8 @@ class NoFading(Component):
 
 
 Fading = Annotated[
-    Rayleigh | Rician | Nakagami | GilbertElliott | NoFading, Field(discriminator="kind")
+    Rayleigh | Rician | Nakagami | GilbertElliott | RecordedFading | NoFading,
+    Field(discriminator="kind"),
 ]
 
 
