@@ -9,13 +9,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from building import agrees, ratios
+from building import agrees, build, ratios
 from scipy import integrate, special, stats
 from test_fading import LENGTH_S, RARE, around, j0, sampled_crossings
 from test_travel import SLOWING, powers
 from test_travel import around as on_the_way
 
 from splitsim.rng import stream
+from splitsim.simulation import channel as simulated
 from splitsim.steps import Steps
 from splitsim.world.channel import AwgnChannel, FadingChannel
 from splitsim.world.clarke import HOP, OVERLAP, SAMPLES_PER_WAVELENGTH, Clarke
@@ -325,3 +326,31 @@ def test_stretches_are_the_same_in_any_order_and_differ_between_devices(kind):
     for k in (0, 3, 7):
         assert (forward.stretch(k)[1] == backward.stretch(k)[1]).all()
     assert not (fading.gains(around(2)).stretch(0)[1] == forward.stretch(0)[1]).any()
+
+
+EVERY = [
+    {"kind": "rician", "k_db": 3, "carrier_hz": 1e9, "residual_doppler_hz": 5},
+    {"kind": "nakagami", "m": 1.5, "doppler_hz": 4},
+    {"kind": "nakagami", "m": 0.8, "doppler_hz": 4, "reciprocal": True},
+    {"kind": "gilbert-elliott", "good_s": 0.5, "bad_s": 0.2, "bad_db": -20},
+]
+
+
+@pytest.mark.parametrize("fading", EVERY)
+def test_channels_of_a_scenario_do_not_change_when_devices_are_added(tmp_path, fading):
+    def rates(devices, way="uplink"):
+        law = {"kind": "fading", "bandwidth_hz": 1e6, "snr": {"kind": "constant", "mean_db": 9}}
+        law |= {"fading": fading, "rate": {"kind": "shannon"}}
+        devices = [{**d, "mobility": {"kind": "fixed", "position_m": [0, 0]}} for d in devices]
+        cells = {"cell": {"uplink": law, "downlink": law}}
+        spec = build(tmp_path, scenario={"devices": devices, "cells": cells}).points[0]
+        cam = next(device for device in spec.scenario.devices if device.name == "cam")
+        steps = simulated(spec, cam, "cam-1", 3, way)
+        return np.array([steps.value(t) for t in np.arange(0, 50, 0.1)])
+
+    cams, drone = {"name": "cam", "count": 2}, {"name": "drone"}
+    alone = rates([cams])
+    assert len(set(alone)) > 1
+    assert (rates([drone, cams]) == alone).all()
+    assert (rates([{**cams, "count": 30}]) == alone).all()
+    assert (rates([cams], "downlink") == alone).all() == fading.get("reciprocal", False)

@@ -75,7 +75,8 @@ def at_doppler(powers: Powers, doppler_hz: float) -> Gains:
 def at_speed(powers: Powers, speed_mps: Steps, carrier_hz: float, residual_hz: float) -> Gains:
     """The gains at a speed that may vary: each holds until the next 1/32 wavelength is travelled.
 
-    Stretches are windows of time, of about ``HOP`` gains at top speed.
+    Stretches are windows of time, of about ``HOP`` gains at top speed. A mean SNR is taken where
+    a gain begins, that is at least every 1/32 wavelength of the way.
     """
     direct = speed_mps.times(carrier_hz / LIGHT_MPS)  # Doppler frequencies in Hz
     scattered = direct.through(lambda doppler_hz: np.hypot(doppler_hz, residual_hz))
