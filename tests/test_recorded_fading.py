@@ -52,9 +52,9 @@ def test_a_gain_holds_for_a_millisecond_and_multiplies_the_mean_snr(path):
 
 def test_devices_and_directions_begin_anywhere_and_go_on_from_there(path):
     powers = 10 ** (GAINS_DB[0] / 10)
-    firsts = []
+    firsts, one = [], recorded(path, block=0)
     for n in range(400):
-        found = recorded(path, block=0).gains(around(n)).stretch(0)[1]
+        found = one.gains(around(n)).stretch(0)[1]
         near = np.flatnonzero(powers == found[0])
         (first,) = (i for i in near if (np.roll(powers, -i)[:64] == found[:64]).all())
         firsts.append(first / SAMPLES)
