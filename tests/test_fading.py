@@ -18,7 +18,8 @@ from splitsim.rng import stream
 from splitsim.simulation import channel
 from splitsim.world.around import Around
 from splitsim.world.channel import FadingChannel
-from splitsim.world.fading import BLOCK, HOP, OVERLAP, SAMPLES_PER_WAVELENGTH, Clarke, Rayleigh
+from splitsim.world.clarke import BLOCK, HOP, OVERLAP, SAMPLES_PER_WAVELENGTH, Clarke
+from splitsim.world.fading import Rayleigh
 
 RARE = 1e-5  # a p-value: 4.4 standard errors
 STREAMS = 2000
@@ -34,6 +35,11 @@ def streams(device, seed=0):
 
 def around(device, seed=0):
     return Around(seed, f"device-{device}", "uplink")
+
+
+def powers(device, k):
+    """|h|^2 in stretch k of a device's uplink."""
+    return RAYLEIGH.gains(around(device)).stretch(k)[1]
 
 
 def j0(samples):
@@ -63,7 +69,7 @@ def test_power_is_exponential_across_streams_before_in_and_behind_a_cross_fade(g
 
 
 def test_power_is_exponential_across_streams_at_the_very_beginning():
-    power = [RAYLEIGH.powers(streams(n))(0)[0] for n in range(STREAMS)]
+    power = [powers(n, 0)[0] for n in range(STREAMS)]
     assert stats.kstest(power, stats.expon.cdf).pvalue > RARE
 
 
@@ -209,8 +215,8 @@ def long_powers():
     """Powers by stream over three stretches, with two cross-fades."""
     found = []
     for n in range(400):
-        powers = RAYLEIGH.powers(streams(n))
-        found.append(np.concatenate([powers(k) for k in range(3)]))
+        stretch = RAYLEIGH.gains(around(n)).stretch
+        found.append(np.concatenate([stretch(k)[1] for k in range(3)]))
     return np.array(found)
 
 
@@ -285,13 +291,13 @@ def test_attenuated_and_capped_capacity():
 
 def test_rates_hold_for_a_sample_and_follow_the_powers():
     law = fading_channel(10.0)
-    steps, powers = law.steps(around(3)), law.fading.powers(streams(3))
-    assert law.fading.step_s == pytest.approx(1 / (32 * 4.0))
+    steps, gains = law.steps(around(3)), law.fading.gains(around(3))
+    assert gains.step_s == pytest.approx(1 / (32 * 4.0))
     for k in (0, 1, 2):
-        expected = 2e6 * np.log2(1 + 10 * powers(k))
+        expected = 2e6 * np.log2(1 + 10 * gains.stretch(k)[1])
         middles = (k * HOP + np.arange(HOP) + 0.5) / (32 * 4.0)
         for shift in (-0.49, 0.49):
-            found = [steps.value(t + shift * law.fading.step_s) for t in middles]
+            found = [steps.value(t + shift * gains.step_s) for t in middles]
             assert found == pytest.approx(expected, rel=1e-12)
 
 

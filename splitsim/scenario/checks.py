@@ -23,6 +23,8 @@ from splitsim.scenario.schema import PolicySpec, Scenario, Spec
 from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
+from splitsim.world.fading import Scattered
+from splitsim.world.fading_replay import RecordedFading
 from splitsim.world.replay import TraceChannel
 
 T = TypeVar("T")
@@ -44,6 +46,7 @@ class Checks:
         """The point, ready to be simulated; None if something is wrong."""
         self._names()
         self._times()
+        self._fading()
         self._patience()
         self._profiles()
         self._symbols()
@@ -104,6 +107,20 @@ class Checks:
                     f"the trace has {channel.segments} segments of {channel.segment_s:g} s, and "
                     f"{device.name} is {device.count} devices: some replay the same"
                 )
+
+    def _fading(self) -> None:
+        """What counts the distance needs devices that say how fast they go."""
+        for name, cell in self.scenario.cells.items():
+            mobility = all(d.mobility for d in self.scenario.devices if d.cell == name)
+            for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
+                at: Path_ = ("cells", name, way, "fading")
+                fading = getattr(channel, "fading", None)
+                if isinstance(fading, RecordedFading):
+                    self.warnings += [self.document.problem(at, odd) for odd in fading.warnings]
+                elif isinstance(fading, Scattered):
+                    carrier = cell.geometry is not None
+                    if what := fading.lacks(mobility=mobility, carrier=carrier):
+                        self._wrong(at, what)
 
     def _patience(self) -> None:
         """Who gives up before the last byte has arrived never gets an answer."""

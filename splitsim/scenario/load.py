@@ -18,7 +18,7 @@ from splitsim.scenario.document import Document, Path_
 from splitsim.scenario.explain import explain, show
 from splitsim.scenario.schema import MOST, LoadedScenario, Scenario, Spec
 from splitsim.scenario.strict import Overrides, read_mapping
-from splitsim.world.traces import Trace, read_trace
+from splitsim.world.traces import FadingTrace, Trace, read_fading, read_trace
 
 NOT_SWEPT = ("name", "seeds", "sweep", "tables")
 
@@ -49,6 +49,7 @@ class _Loader:
         self._warnings: dict[str, None] = {}
         self._read: set[Path] = set()
         self._read_once = lru_cache(read_trace)
+        self._read_fading_once = lru_cache(read_fading)
         self._tables = Tables((shipped(),))
 
     def load(self) -> LoadedScenario:
@@ -121,6 +122,7 @@ class _Loader:
 
     def _spec(self, point: int, swept: Mapping[str, Any], document: Document) -> Spec | None:
         context: dict[str, Any] = {"read_trace": self._read_trace, "find_path": self._find}
+        context["read_fading"] = self._read_fading
         try:
             scenario = Scenario.model_validate(document.data, context=context)
         except ValidationError as error:
@@ -144,6 +146,9 @@ class _Loader:
     def _read_trace(self, file: str, **how: Any) -> Trace:
         """Relative to the scenario file; a bare name is also looked up among ours."""
         return self._read_once(self._find(file, "channels"), **how)
+
+    def _read_fading(self, file: str, **how: Any) -> FadingTrace:
+        return self._read_fading_once(self._find(file, "channels"), **how)
 
     def _find(self, file: str, room: str = "paths") -> Path:
         """Where a file is, or should be; what is looked for is part of what a run rests on."""

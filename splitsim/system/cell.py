@@ -12,7 +12,7 @@ from splitsim.steps import Steps
 from splitsim.system.clock import Clock
 from splitsim.system.stations import Link
 from splitsim.world.around import Around
-from splitsim.world.channel import Channel, HasSnr
+from splitsim.world.channel import Channel, FadingChannel, HasSnr
 from splitsim.world.geometry import Geometry
 from splitsim.world.rate import Symbols
 from splitsim.world.snr import GeometrySnr
@@ -118,7 +118,12 @@ class CellSpec(Component):
         return None if isinstance(snr, GeometrySnr) else snr.expected_db
 
     def misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Keys and what is wrong with them: symbols and an analogue transport need each other."""
+        """Keys and what is wrong with them: what one of them says, another may rule out."""
+        yield from _two_ways(self.uplink, self.downlink)
+        yield from self._unheard()
+
+    def _unheard(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Symbols and an analogue transport need each other."""
         up, down = self.uplink, self.downlink
         has_snr, symbols = isinstance(up, HasSnr), _is_of_symbols(up)
         if _is_of_symbols(down):
@@ -151,6 +156,15 @@ class CellSpec(Component):
         if isinstance(self.transport, Analogue) and isinstance(self.uplink, HasSnr):
             return self.uplink.snrs(around)
         return None
+
+
+def _two_ways(up: Channel, down: Channel) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Fading that is the same in both directions is said in the same words."""
+    if not isinstance(up, FadingChannel) or not isinstance(down, FadingChannel):
+        return
+    if (up.fading.reciprocal or down.fading.reciprocal) and up.fading != down.fading:
+        what = "reciprocal fading is the same in both directions; say the same as for the uplink"
+        yield ("downlink", "fading"), what
 
 
 def _is_of_symbols(channel: Channel) -> bool:

@@ -14,10 +14,11 @@ from pydantic import Field
 from splitsim.component import Component, Curve, Positive
 from splitsim.steps import Chunk, Steps
 from splitsim.world.around import Around
-from splitsim.world.fading import Fading, Gains
+from splitsim.world.fading import Fading, NoFading
 from splitsim.world.rate import Law, RateMap
 from splitsim.world.replay import TraceChannel
 from splitsim.world.snr import MeanSnr, Snr
+from splitsim.world.travel import Gains
 
 STEPS = 256  # of a mean SNR, in a stretch without fading
 
@@ -51,7 +52,7 @@ class AwgnChannel(Component):
 
     def _signal(self, around: Around) -> Gains:
         mean = self.snr.mean(around, self.bandwidth_hz)
-        return _received(mean, Gains(math.inf, lambda _: (np.zeros(1), np.ones(1))))
+        return _received(mean, NoFading(kind="none").gains(around))
 
 
 class FadingChannel(Component):
