@@ -17,9 +17,10 @@ from splitsim.component import Component, Curve, NonNegative, Positive
 from splitsim.steps import Chunk, Steps
 from splitsim.world.around import Around
 from splitsim.world.fading import Fading, Gains
-from splitsim.world.rate import Law, RateMap
+from splitsim.world.rate import RateMap
 from splitsim.world.snr import MeanSnr, Snr
 from splitsim.world.traces import Trace, read_trace
+from splitsim.world.wifi import Wifi
 
 STEPS = 256  # of a mean SNR, in a stretch without fading
 
@@ -43,13 +44,18 @@ class AwgnChannel(Component):
     snr: Snr
     rate: RateMap
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _agrees(self.rate, self.bandwidth_hz)
+        return self
+
     def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
         return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
 
     def snrs(self, around: Around) -> Steps:
         """The SNR over time, a ratio of powers."""
-        return _steps(self._signal(around), lambda _, __, snr: snr)
+        return _steps(self._signal(around))
 
     def _signal(self, around: Around) -> Gains:
         mean = self.snr.mean(around)
@@ -68,13 +74,18 @@ class FadingChannel(Component):
     fading: Fading
     rate: RateMap
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _agrees(self.rate, self.bandwidth_hz)
+        return self
+
     def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
         return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
 
     def snrs(self, around: Around) -> Steps:
         """The SNR over time, a ratio of powers."""
-        return _steps(self._signal(around), lambda _, __, snr: snr)
+        return _steps(self._signal(around))
 
     def _signal(self, around: Around) -> Gains:
         return _received(self.snr.mean(around), self.fading.gains(around))
@@ -93,20 +104,28 @@ def _received(mean: MeanSnr, gains: Gains) -> Gains:
 
 def _rates(snr: Gains, rate: RateMap, bandwidth_hz: float, around: Around) -> Steps:
     """The rate at an SNR in bit/s."""
-    law = rate.law(around)
-    return _steps(snr, lambda k, starts, ratios: bandwidth_hz * law(k, starts, ratios))
+    return _steps(rate.rates(snr, around), bandwidth_hz)
 
 
-def _steps(signal: Gains, law: Law) -> Steps:
-    """What a law makes of a signal, as Steps."""
+def _steps(signal: Gains, factor: float = 1.0) -> Steps:
+    """A signal times a factor, as Steps."""
     if signal.period_s == math.inf:
-        return Steps.constant(float(law(0, *signal.stretch(0))[0]))
+        return Steps.constant(float(factor * signal.stretch(0)[1][0]))
 
     def chunk(k: int) -> Chunk:
         starts, values = signal.stretch(k)
-        return Chunk(starts, law(k, starts, values), signal.period_s, signal.step_s)
+        return Chunk(starts, factor * values, signal.period_s, signal.step_s)
 
     return Steps(chunk, signal.period_s)
+
+
+def _agrees(rate: RateMap, bandwidth_hz: float) -> None:
+    """WiFi's rates are those of a nominal bandwidth, which must be the channel's."""
+    if isinstance(rate, Wifi) and rate.bandwidth_hz != bandwidth_hz:
+        raise ValueError(
+            f"bandwidth_hz {bandwidth_hz:g} of the channel is not the {rate.bandwidth_hz:g} of its "
+            "rate {kind: wifi}; give both the same"
+        )
 
 
 class TraceChannel(Component):
