@@ -10,8 +10,9 @@ Poor and Verdu, IEEE Trans. Inf. Theory 56(5), 2010)
 
 for K bits in N symbols, I and V mean and variance of the information that bit-interleaved QAM with
 Gray labels gets through at the SNR less a gap, which the real code and decoder lose. The gap is
-the one number fitted per scheme, to all points of its three longest blocks; schemes that sionna
-does not have take the mean gap of the three above them. A scheme that stands in both tables has one gap.
+fitted to all points of a scheme's three longest blocks (it does not depend on their length), and
+smoothed: a line in the code rate for each modulation, which also serves the lowest schemes, of
+which sionna has no blocks.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ BLERS = (0.5, 0.1, 0.01)
 GAPS_DB = np.arange(0.0, 4.0, 0.01)
 LONG = 500  # bits from which on a simulated block is used
 TRIALS = 600  # the fewest blocks behind a point
-HEADER = "mcs,modulation_order,code_rate_1024,block_bits,snr_50_db,snr_10_db,snr_1_db,gap_db,source"
+HEADER = "mcs,modulation_order,code_rate_1024,block_bits,snr_50_db,snr_10_db,snr_1_db,gap_db"
 # TS 38.214, tables 5.1.3.1-1 and 5.1.3.1-2: code rate x 1024 by modulation order.
 SCHEMES: dict[int, dict[int, tuple[float, ...]]] = {
     1: {
@@ -159,13 +160,11 @@ def fitted_gaps_db() -> dict[Scheme, float]:
     return {scheme: float(GAPS_DB[found.argmax()]) for scheme, found in likelihood.items()}
 
 
-def gap_db(scheme: Scheme) -> tuple[float, bool]:
-    """A scheme's gap, and whether it was fitted to blocks of its own."""
-    fitted = fitted_gaps_db()
-    if scheme in fitted:
-        return fitted[scheme], True
-    above = sorted(other for other in fitted if other > scheme)[:3]
-    return round(float(np.mean([fitted[other] for other in above])), 2), False
+def gap_db(scheme: Scheme) -> float:
+    """The gap of a scheme: the line in its code rate through those of its modulation."""
+    alike = {x.rate: gap for x, gap in fitted_gaps_db().items() if x.order == scheme.order}
+    slope, constant = np.polyfit(list(alike), list(alike.values()), 1)
+    return float(slope * scheme.rate + constant)
 
 
 def snr_db(scheme: Scheme, gap: float, rate: float) -> float:
@@ -177,18 +176,12 @@ def snr_db(scheme: Scheme, gap: float, rate: float) -> float:
 
 
 def text(table: int) -> str:
-    lines = [
-        "mcs,modulation_order,code_rate_1024,block_bits,snr_50_db,snr_10_db,snr_1_db,gap_db,source"
-    ]
+    lines = ["mcs,modulation_order,code_rate_1024,block_bits,snr_50_db,snr_10_db,snr_1_db,gap_db"]
     for mcs, scheme in enumerate(schemes(table)):
-        gap, own = gap_db(scheme)
+        gap = gap_db(scheme)
         snrs = ",".join(f"{snr_db(scheme, gap, rate):.2f}" for rate in BLERS)
-        source = (
-            "fitted to sionna-no-rt 2.2.0's simulated blocks" if own else "gap of the three above"
-        )
-        lines.append(
-            f"{mcs},{scheme.order},{scheme.rate_1024:g},{scheme.block_bits},{snrs},{gap:.2f},{source}"
-        )
+        fixed = f"{mcs},{scheme.order},{scheme.rate_1024:g},{scheme.block_bits}"
+        lines.append(f"{fixed},{snrs},{gap:.2f}")
     return "\n".join(lines) + "\n"
 
 

@@ -22,6 +22,7 @@ from splitsim.profiles import shipped
 TENTH = math.log(9)  # of widths, from where half of the blocks are lost to where a tenth is
 COLUMNS = ("mcs", "modulation_order", "code_rate_1024", "snr_50_db", "snr_10_db")
 WIFI = ("mcs", "modulation_order", "information_bits", "coded_bits", "sensitivity_20mhz_dbm")
+FAR = 300.0  # of widths; the rate is then 1e-130 of the scheme's: nothing, but not silence
 LEAST = -1000.0  # dB or dBm; any
 
 
@@ -66,9 +67,11 @@ class Ladder:
 
     def bler(self, rungs: np.ndarray, snr_db: np.ndarray) -> np.ndarray:
         """The share of blocks lost on rungs at SNRs, all of shape (n,)."""
-        widths = (snr_db - self.middle_db[rungs]) / self.width_db[rungs]
-        lost: np.ndarray = 1 / (1 + np.exp(np.minimum(widths, 700.0)))  # exp(710) overflows
-        return lost
+        return _logistic((self.middle_db[rungs] - snr_db) / self.width_db[rungs])
+
+    def received(self, rungs: np.ndarray, snr_db: np.ndarray) -> np.ndarray:
+        """The other blocks' share: above zero also where one less the lost ones would not be."""
+        return _logistic((snr_db - self.middle_db[rungs]) / self.width_db[rungs])
 
     def goodput_bps_hz(self, rungs: np.ndarray, snr_db: np.ndarray) -> np.ndarray:
         """What arrives of blocks that are sent until they do, shape (n,).
@@ -77,12 +80,17 @@ class Ladder:
         with p_n = BLER(n SNR) a round takes 1 + p_1 + ... + p_(N-1) transmissions on average and
         succeeds with 1 - p_N; after a failed one a new round begins.
         """
-        lost, sent = self.bler(rungs, snr_db), np.ones_like(snr_db)
-        for n in range(2, self.transmissions + 1):
-            sent += lost
-            lost = self.bler(rungs, snr_db + 10 * math.log10(n))
-        goodput: np.ndarray = self.bps_hz[rungs] * (1 - lost) / sent
+        sent = np.ones_like(snr_db)
+        for n in range(1, self.transmissions):
+            sent += self.bler(rungs, snr_db + 10 * math.log10(n))
+        received = self.received(rungs, snr_db + 10 * math.log10(self.transmissions))
+        goodput: np.ndarray = self.bps_hz[rungs] * received / sent
         return goodput
+
+
+def _logistic(odds: np.ndarray) -> np.ndarray:
+    share: np.ndarray = 1 / (1 + np.exp(np.clip(-odds, -FAR, FAR)))
+    return share
 
 
 def ladder(schemes: Iterable[Scheme], share: float, loss_db: float, transmissions: int) -> Ladder:
