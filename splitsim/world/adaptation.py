@@ -17,7 +17,7 @@ from splitsim.world.mcs import Ladder
 Bler = Annotated[float, Field(gt=0, lt=1)]
 SILENCE = 1e-30  # a ratio of powers below which it makes no difference
 BLOCKS = 4096  # decided at a time where the SNR has no steps of its own
-ROUNDING = 1e-9  # of a step
+ROUNDING = 1e-9  # of a step or report: what happens exactly at an edge is behind it
 
 
 def _in_db(snr: np.ndarray) -> np.ndarray:
@@ -160,7 +160,7 @@ class Loop:
         """The memory when stretch k begins, with the reports made during it added."""
         memory, every_s = self._memories[k], self._law.report_every_s
         first, end = (math.ceil(self._begin_s(n) / every_s - ROUNDING) for n in (k, k + 1))
-        times_s = np.arange(first, end) * every_s - self._begin_s(k)
+        times_s = (np.arange(first, end) + ROUNDING) * every_s - self._begin_s(k)
         places = np.searchsorted(starts_s, np.maximum(times_s, 0.0), side="right") - 1
         return memory._replace(told_db=np.append(memory.told_db, snr_db[places]))
 
