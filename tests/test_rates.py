@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from splitsim.csvtable import Table
+from splitsim.profiles import shipped
 from splitsim.world.around import Around
 from splitsim.world.channel import AwgnChannel, FadingChannel
 from splitsim.world.fading import Gains
 from splitsim.world.mcs import Scheme, ladder, nr_schemes
 from splitsim.world.nr import Nr
 from splitsim.world.rate import Shannon
+from splitsim.world.traces import read_trace
 from splitsim.world.wifi import TENTH_DB, Wifi
 
 AROUND = Around(0, "device-0", "uplink")
@@ -121,9 +124,6 @@ def test_block_errors_fall_with_the_snr_and_meet_the_table():
 
 def test_the_logistic_curve_is_within_a_tenth_of_a_db_of_the_normal_law_behind_the_table():
     """Where one in a hundred is lost, as the table has it: a third point nobody was fitted to."""
-    from splitsim.csvtable import Table
-    from splitsim.profiles import shipped
-
     for table in (1, 2):
         with Table(shipped() / "mcs" / f"nr-table{table}.csv") as read:
             hundredth_db = {int(row["mcs"]): float(row["snr_1_db"]) for row in read.rows}
@@ -325,3 +325,24 @@ def test_a_channel_of_another_bandwidth_than_its_wifi_is_told(kind):
         {"awgn": AwgnChannel, "fading": FadingChannel}[kind].model_validate({**law, "rate": rate})
     message = "bandwidth_hz 2e+07 of the channel is not the 8e+07 of its rate {kind: wifi}; give"
     assert message in str(error.value)
+
+
+# A trace made with these rates.
+
+
+def test_the_shipped_trace_is_synthetic_says_so_and_is_as_described():
+    channels = shipped() / "channels"
+    first = (channels / "synthetic-nr-tdla.csv").read_text().splitlines()[0]
+    assert first.startswith("# Synthetic")
+    (row,) = (
+        line.split("|")[1:-1]
+        for line in (channels / "README.md").read_text().splitlines()
+        if line.startswith("| `synthetic-nr-tdla.csv`")
+    )
+    trace = read_trace(channels / "synthetic-nr-tdla.csv")
+    seconds = trace.binned_bps(1.0) / 1e6
+    _, form, _, mean, deviation, ends, zero, length = (cell.strip() for cell in row)
+    assert form == "CSV"
+    assert (mean, deviation) == (f"{seconds.mean():.3f} Mbit/s", f"{seconds.std():.3f} Mbit/s")
+    assert ends == f"{seconds.min():.3f} / {seconds.max():.3f} Mbit/s"
+    assert (zero, length) == ("none", f"{trace.period_s:g} s")
