@@ -1,5 +1,6 @@
 """Link adaptation: the best scheme by brute force, and the outer loop on moving channels."""
 
+import inspect
 import itertools
 import math
 
@@ -9,6 +10,7 @@ from building import agrees, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate
+from test_exits import LAWS
 
 from splitsim.simulation import channel
 from splitsim.world.adaptation import Ideal, Loop, OuterLoop
@@ -343,3 +345,35 @@ def test_a_fading_channel_with_an_outer_loop_extends_without_changing():
     again = made.steps(around(0))
     assert again.value(59.0) == steps.value(59.0)
     assert again.area(60.0) == far
+
+
+# In a simulation.
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adaptation")
+    snr = {"kind": "constant", "mean_db": 4.0}
+    law = {
+        "kind": "fading",
+        "bandwidth_hz": 2e6,
+        "snr": snr,
+        "fading": {"kind": "rayleigh", "doppler_hz": 3.0},
+        "rate": {"kind": "nr", "adaptation": LOOP, "tdd_share": 0.5},
+    }
+    flat = {"kind": "awgn", "bandwidth_hz": 2e6, "snr": snr, "rate": {"kind": "nr"}}
+    device = {
+        "count": 2,
+        "arrivals": {"kind": "poisson", "rate_hz": 8.0},
+        "timeout": {"after_s": 0.2, "from": "created", "then": "local"},
+    }
+    cells = {"cell": {"uplink": law, "downlink": flat}}
+    changes = {"devices": [device], "cells": cells, "duration_s": 60.0, "drain_s": 2.0}
+    build(folder, scenario=changes)
+    return folder / "scenario.yaml"
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_every_law_holds_over_an_adapted_link(busy, law, monkeypatch):
+    given = {"path": busy, "policy": "offload", "monkeypatch": monkeypatch}
+    law(**{name: given[name] for name in inspect.signature(law).parameters})
