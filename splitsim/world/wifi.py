@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -20,10 +20,10 @@ MARGIN_DB = 5.0  # and its allowance for implementation
 TENTH_DB = 0.7  # from half of the packets lost to a tenth
 
 
-class Standard:
+class Standard(NamedTuple):
     """What a standard allows.
 
-    Args:
+    Attributes:
         symbol_s: a symbol without its guard interval.
         guards_s: guard intervals.
         subcarriers: that carry data, by bandwidth in MHz.
@@ -31,19 +31,11 @@ class Standard:
         streams: the most.
     """
 
-    def __init__(
-        self,
-        symbol_s: float,
-        guards_s: tuple[float, ...],
-        subcarriers: dict[int, int],
-        schemes: int,
-        streams: int,
-    ) -> None:
-        self.symbol_s = symbol_s
-        self.guards_s = guards_s
-        self.subcarriers = subcarriers
-        self.schemes = schemes
-        self.streams = streams
+    symbol_s: float
+    guards_s: tuple[float, ...]
+    subcarriers: dict[int, int]
+    schemes: int
+    streams: int
 
 
 SHORT, LONG = (0.8e-6, 0.4e-6), (0.8e-6, 1.6e-6, 3.2e-6)
