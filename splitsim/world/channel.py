@@ -6,19 +6,20 @@ mean SNR x fading x rate map, or a rate trace, or a given rate.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from splitsim.component import Component, Curve, Positive
 from splitsim.steps import Chunk, Steps
 from splitsim.world.around import Around
 from splitsim.world.fading import Fading, NoFading
-from splitsim.world.rate import Law, RateMap
+from splitsim.world.rate import RateMap
 from splitsim.world.replay import TraceChannel
 from splitsim.world.snr import MeanSnr, Snr
 from splitsim.world.travel import Gains
+from splitsim.world.wifi import Wifi
 
 STEPS = 256  # of a mean SNR, in a stretch without fading
 
@@ -42,13 +43,18 @@ class AwgnChannel(Component):
     snr: Snr
     rate: RateMap
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _agrees(self.rate, self.bandwidth_hz)
+        return self
+
     def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
         return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
 
     def snrs(self, around: Around) -> Steps:
         """The SNR over time, a ratio of powers."""
-        return _steps(self._signal(around), lambda _, __, snr: snr)
+        return _steps(self._signal(around))
 
     def _signal(self, around: Around) -> Gains:
         mean = self.snr.mean(around, self.bandwidth_hz)
@@ -64,13 +70,18 @@ class FadingChannel(Component):
     fading: Fading
     rate: RateMap
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _agrees(self.rate, self.bandwidth_hz)
+        return self
+
     def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
         return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
 
     def snrs(self, around: Around) -> Steps:
         """The SNR over time, a ratio of powers."""
-        return _steps(self._signal(around), lambda _, __, snr: snr)
+        return _steps(self._signal(around))
 
     def _signal(self, around: Around) -> Gains:
         mean = self.snr.mean(around, self.bandwidth_hz)
@@ -119,20 +130,28 @@ def _finer(gains: Gains, step_s: float) -> Gains:
 
 def _rates(snr: Gains, rate: RateMap, bandwidth_hz: float, around: Around) -> Steps:
     """The rate at an SNR in bit/s."""
-    law = rate.law(around)
-    return _steps(snr, lambda k, starts, ratios: bandwidth_hz * law(k, starts, ratios))
+    return _steps(rate.rates(snr, around), bandwidth_hz)
 
 
-def _steps(signal: Gains, law: Law) -> Steps:
-    """What a law makes of a signal, as Steps."""
+def _steps(signal: Gains, factor: float = 1.0) -> Steps:
+    """A signal times a factor, as Steps."""
     if signal.period_s == math.inf:
-        return Steps.constant(float(law(0, *signal.stretch(0))[0]))
+        return Steps.constant(float(factor * signal.stretch(0)[1][0]))
 
     def chunk(k: int) -> Chunk:
         starts, values = signal.stretch(k)
-        return Chunk(starts, law(k, starts, values), signal.period_s, signal.step_s)
+        return Chunk(starts, factor * values, signal.period_s, signal.step_s)
 
     return Steps(chunk, signal.period_s)
+
+
+def _agrees(rate: RateMap, bandwidth_hz: float) -> None:
+    """WiFi's rates are those of a nominal bandwidth, which must be the channel's."""
+    if isinstance(rate, Wifi) and rate.bandwidth_hz != bandwidth_hz:
+        raise ValueError(
+            f"bandwidth_hz {bandwidth_hz:g} of the channel is not the {rate.bandwidth_hz:g} of its "
+            "rate {kind: wifi}; give both the same"
+        )
 
 
 HasSnr = AwgnChannel | FadingChannel
