@@ -11,8 +11,9 @@ from splitsim.component import Component, NonNegative, Share
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock
 from splitsim.system.stations import Link
+from splitsim.world.around import Around
 from splitsim.world.channel import Channel, HasSnr
-from splitsim.world.fading import Streams
+from splitsim.world.geometry import Geometry
 from splitsim.world.rate import Symbols
 
 
@@ -103,6 +104,7 @@ class CellSpec(Component):
     transport: Annotated[Reliable | Unreliable | Analogue, Field(discriminator="kind")] = Reliable()
     radio: str
     latency_s: NonNegative = 0.0
+    geometry: Geometry | None = None
     uplink: Channel
     downlink: Channel
 
@@ -110,7 +112,7 @@ class CellSpec(Component):
     def snr_db(self) -> float | None:
         """The mean SNR at which numbers are heard; None where bits are sent."""
         if isinstance(self.transport, Analogue) and isinstance(self.uplink, HasSnr):
-            return self.uplink.snr.mean_db
+            return self.uplink.snr.expected_db
         return None
 
     def misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -129,10 +131,10 @@ class CellSpec(Component):
         elif not symbols:
             yield ("uplink", "rate"), "an analogue transport sends {kind: symbols}, nothing else"
 
-    def snrs(self, streams: Streams) -> Steps | None:
+    def snrs(self, around: Around) -> Steps | None:
         """The SNR over time at which numbers are heard, a ratio of powers; None: bits are sent."""
         if isinstance(self.transport, Analogue) and isinstance(self.uplink, HasSnr):
-            return self.uplink.snrs(streams)
+            return self.uplink.snrs(around)
         return None
 
 

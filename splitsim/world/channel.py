@@ -5,6 +5,7 @@ mean SNR x fading x rate map, or a rate trace, or a given rate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -12,11 +13,15 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
-from splitsim.component import Component, Curve, NonNegative, Number, Positive
+from splitsim.component import Component, Curve, NonNegative, Positive
 from splitsim.steps import Chunk, Steps
-from splitsim.world.fading import HOP, Fading, Streams
-from splitsim.world.rate import RateMap
+from splitsim.world.around import Around
+from splitsim.world.fading import Fading, Gains
+from splitsim.world.rate import Law, RateMap
+from splitsim.world.snr import MeanSnr, Snr
 from splitsim.world.traces import Trace, read_trace
+
+STEPS = 256  # of a mean SNR, in a stretch without fading
 
 
 class ConstantChannel(Component):
@@ -25,39 +30,33 @@ class ConstantChannel(Component):
     kind: Literal["constant"]
     rate_bps: Curve
 
-    def steps(self, streams: Streams) -> Steps:
+    def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
         return self.rate_bps.steps()
 
 
-class ConstantSnr(Component):
-    """The same mean SNR all the time."""
-
-    kind: Literal["constant"]
-    mean_db: Annotated[Number, Field(ge=-200, le=200)]
-
-    @property
-    def mean(self) -> float:
-        """As a ratio of powers."""
-        return float(10 ** (self.mean_db / 10))
-
-
 class AwgnChannel(Component):
-    """A constant SNR, white Gaussian noise being all there is, and a map to the rate."""
+    """A mean SNR, white Gaussian noise being all there is, and a map to the rate."""
 
     kind: Literal["awgn"]
     bandwidth_hz: Positive
-    snr: Annotated[ConstantSnr, Field(discriminator="kind")]
+    snr: Snr
     rate: RateMap
 
-    def steps(self, streams: Streams) -> Steps:
+    def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
-        bps_hz = self.rate.bps_hz(np.array([self.snr.mean]))
-        return Steps.constant(self.bandwidth_hz * float(bps_hz[0]))
+        return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
 
-    def snrs(self, streams: Streams) -> Steps:
+    def snrs(self, around: Around) -> Steps:
         """The SNR over time, a ratio of powers."""
-        return Steps.constant(self.snr.mean)
+        return _steps(self._signal(around), lambda _, __, snr: snr)
+
+    def _signal(self, around: Around) -> Gains:
+        mean = self.snr.mean(around)
+        if mean.step_s == math.inf:
+            return _received(mean, Gains(math.inf, lambda _: (np.zeros(1), np.ones(1))))
+        starts, ones = mean.step_s * np.arange(STEPS), np.ones(STEPS)
+        return _received(mean, Gains(mean.step_s * STEPS, lambda _: (starts, ones), mean.step_s))
 
 
 class FadingChannel(Component):
@@ -65,28 +64,49 @@ class FadingChannel(Component):
 
     kind: Literal["fading"]
     bandwidth_hz: Positive
-    snr: Annotated[ConstantSnr, Field(discriminator="kind")]
+    snr: Snr
     fading: Fading
     rate: RateMap
 
-    def steps(self, streams: Streams) -> Steps:
+    def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
-        return self._steps(streams, lambda snr: self.bandwidth_hz * self.rate.bps_hz(snr))
+        return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
 
-    def snrs(self, streams: Streams) -> Steps:
+    def snrs(self, around: Around) -> Steps:
         """The SNR over time, a ratio of powers."""
-        return self._steps(streams, lambda snr: snr)
+        return _steps(self._signal(around), lambda _, __, snr: snr)
 
-    def _steps(self, streams: Streams, law: Callable[[np.ndarray], np.ndarray]) -> Steps:
-        powers = self.fading.powers(streams)
-        starts = self.fading.step_s * np.arange(HOP)
-        length_s = self.fading.step_s * HOP
-        mean = self.snr.mean
+    def _signal(self, around: Around) -> Gains:
+        return _received(self.snr.mean(around), self.fading.gains(around))
 
-        def chunk(k: int) -> Chunk:
-            return Chunk(starts, law(mean * powers(k)), length_s, self.fading.step_s)
 
-        return Steps(chunk, length_s)
+def _received(mean: MeanSnr, gains: Gains) -> Gains:
+    """The SNR: a mean, taken where a gain begins, times that gain."""
+
+    def stretch(k: int) -> tuple[np.ndarray, np.ndarray]:
+        starts, powers = gains.stretch(k)
+        begin_s = k * gains.period_s if k else 0.0
+        return starts, mean.ratio(begin_s + starts) * powers
+
+    return gains._replace(stretch=stretch)
+
+
+def _rates(snr: Gains, rate: RateMap, bandwidth_hz: float, around: Around) -> Steps:
+    """The rate at an SNR in bit/s."""
+    law = rate.law(around)
+    return _steps(snr, lambda k, starts, ratios: bandwidth_hz * law(k, starts, ratios))
+
+
+def _steps(signal: Gains, law: Law) -> Steps:
+    """What a law makes of a signal, as Steps."""
+    if signal.period_s == math.inf:
+        return Steps.constant(float(law(0, *signal.stretch(0))[0]))
+
+    def chunk(k: int) -> Chunk:
+        starts, values = signal.stretch(k)
+        return Chunk(starts, law(k, starts, values), signal.period_s, signal.step_s)
+
+    return Steps(chunk, signal.period_s)
 
 
 class TraceChannel(Component):
@@ -134,7 +154,7 @@ class TraceChannel(Component):
         """Seconds until the recording is over."""
         return self._trace.period_s - self.offset_s
 
-    def steps(self, streams: Streams) -> Steps:
+    def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
         trace = self._trace
         starts, rates = trace.starts_s, self.scale * trace.rates_bps

@@ -17,13 +17,14 @@ a distance u is J0 times cos(pi u / 32): within 0.013 of J0 up to four wavelengt
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Annotated, Literal
+from functools import lru_cache, partial
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
 from splitsim.component import Component, Positive
+from splitsim.world.around import Around
 
 SAMPLES_PER_WAVELENGTH = 32
 BLOCK = 8192  # samples made at a time; a power of two for the Fourier transform
@@ -87,6 +88,21 @@ class Clarke:
         return self._last[1]
 
 
+class Gains(NamedTuple):
+    """Power gains over time, in stretches.
+
+    Attributes:
+        period_s: length of every stretch.
+        stretch: ``stretch(k)``: when the gains of stretch k begin, in seconds since it began,
+            and the gains, mean 1; both of shape (n,). The same at every call.
+        step_s: the distance of the beginnings, where it is always the same.
+    """
+
+    period_s: float
+    stretch: Callable[[int], tuple[np.ndarray, np.ndarray]]
+    step_s: float | None = None
+
+
 class Rayleigh(Component):
     """Rayleigh fading: many scattered paths and none that is direct."""
 
@@ -97,6 +113,11 @@ class Rayleigh(Component):
     def step_s(self) -> float:
         """Seconds a gain holds."""
         return 1 / (SAMPLES_PER_WAVELENGTH * self.doppler_hz)
+
+    def gains(self, around: Around) -> Gains:
+        """The gains of one device in one direction."""
+        powers, starts = self.powers(partial(around.stream, "fading")), self.step_s * np.arange(HOP)
+        return Gains(self.step_s * HOP, lambda k: (starts, powers(k)), self.step_s)
 
     def powers(self, streams: Streams) -> Callable[[int], np.ndarray]:
         """``powers(k)``: |h|^2 in stretch k, shape (HOP,), mean 1."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from splitsim.component import Component, Positive
+from splitsim.world.around import Around
+
+# ``law(k, starts_s, snr)`` gives bit/s/Hz for stretch k of an SNR: when its values begin, in
+# seconds since the stretch began, and the values, all of shape (n,). The same at every call.
+Law = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
 
 
 class Shannon(Component):
@@ -21,6 +27,10 @@ class Shannon(Component):
     kind: Literal["shannon"]
     efficiency: Annotated[Positive, Field(le=1)] = 1.0
     cap_bps_hz: Positive | None = None
+
+    def law(self, around: Around) -> Law:
+        """The rate of one device in one direction, which depends on the SNR alone."""
+        return lambda _, __, snr: self.bps_hz(snr)
 
     def bps_hz(self, snr: np.ndarray) -> np.ndarray:
         """Spectral efficiency for an array of linear SNRs, same shape."""
@@ -40,6 +50,10 @@ class Symbols(Component):
 
     kind: Literal["symbols"]
     bits_per_symbol: Positive = 64.0
+
+    def law(self, around: Around) -> Law:
+        """The rate of one device in one direction, which depends on the SNR alone."""
+        return lambda _, __, snr: self.bps_hz(snr)
 
     def bps_hz(self, snr: np.ndarray) -> np.ndarray:
         """Bits of a message per second and hertz, the same for all SNRs; shape as ``snr``."""
