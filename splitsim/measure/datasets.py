@@ -126,3 +126,31 @@ def _no_such(name: str, datasets: Mapping[str, Dataset]) -> str:
     close = difflib.get_close_matches(name, datasets, n=1)
     hint = f"did you mean {close[0]}?" if close else f"give one of {', '.join(datasets)}"
     return f"there is no data set {name!r}; {hint}"
+
+
+def trace_file(name: str) -> tuple[Path, Options]:
+    """A trace by its path or, where there is none, by its name in the catalogue.
+
+    Returns:
+        Where it is, and how the catalogue says that ``read_trace`` takes it.
+
+    Raises:
+        BadInput: the catalogue has it, but it was not fetched.
+    """
+    path = Path(name)
+    if path.exists():
+        return path, {}
+    data_set, _, file_name = name.rpartition("/")
+    known = [
+        (dataset, file)
+        for dataset in catalogue().values()
+        for file in dataset.files
+        if file.name == file_name and data_set in {"", dataset.name}
+    ]
+    if not known:
+        return fetched(name) or path, {}
+    dataset, file = known[0]
+    here = dataset.here(file)
+    if here is None:
+        raise BadInput(f"{name}: is not here; get it with: splitsim trace fetch {dataset.name}")
+    return here, dataset.read_options(file)

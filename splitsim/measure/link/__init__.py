@@ -6,7 +6,7 @@ port: one that carries words (terms, pings, reports), and those that carry data.
 that they know a shared secret; what is sent is random, and is not encrypted.
 """
 
-from splitsim.measure.link.client import BYTES, GONE, INTERRUPTED, WHOLE, Recording, record
+from splitsim.measure.link.client import BYTES, GONE, INTERRUPTED, WHOLE, LinkRecording, record
 from splitsim.measure.link.rows import Row, RowFile
 from splitsim.measure.link.secret import read_secret
 from splitsim.measure.link.server import Server
@@ -21,7 +21,7 @@ __all__ = [
     "WHOLE",
     "Limits",
     "LinkFailed",
-    "Recording",
+    "LinkRecording",
     "Row",
     "RowFile",
     "Server",

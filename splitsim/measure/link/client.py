@@ -35,7 +35,7 @@ GONE = "the server was lost"
 
 
 @dataclass
-class Recording:
+class LinkRecording:
     """What was measured.
 
     Attributes:
@@ -55,9 +55,9 @@ def record(
     secret: bytes,
     terms: Terms,
     *,
-    begun: Callable[[Recording], None] = lambda _: None,
+    begun: Callable[[LinkRecording], None] = lambda _: None,
     on_row: Callable[[Row], None] = lambda _: None,
-) -> Recording:
+) -> LinkRecording:
     """Measure the link to a server.
 
     Goodput is counted where it arrives, in intervals that begin ``warmup_s`` after the start; the
@@ -88,7 +88,7 @@ def record(
         for way in terms.ways:
             connections[way] += [dial(way, token).connection for _ in range(terms.streams)]
         give_up_s = float(_expect(wire, "ready")["give_up_s"])
-        recording = Recording(idle_rtt_s=_idle_rtt_s(wire))
+        recording = LinkRecording(idle_rtt_s=_idle_rtt_s(wire))
         begun(recording)
         _Run(wire, terms, connections, recording, on_row, give_up_s).run()
     finally:
@@ -160,7 +160,7 @@ class _Run:
         wire: Wire,
         terms: Terms,
         connections: dict[str, list[socket.socket]],
-        recording: Recording,
+        recording: LinkRecording,
         on_row: Callable[[Row], None],
         give_up_s: float,
     ) -> None:
