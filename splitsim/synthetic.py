@@ -16,6 +16,7 @@ from splitsim.simulation import channel
 from splitsim.steps import Steps
 from splitsim.system.device import DeviceSpec
 from splitsim.world.traces import Trace
+from splitsim.world.traces.trace import Floats
 
 WAYS = ("uplink", "downlink")
 MOST = 10_000_000  # steps of a trace
@@ -56,9 +57,9 @@ def synthetic_trace(
         raise BadInput(*problems)
     spec = scenario.points[point]
     steps = channel(spec, group_of(spec, device), device, seed, way)
-    starts_s = step_s * np.arange(math.ceil(duration_s / step_s - 1e-9))
+    starts_s: Floats = step_s * np.arange(math.ceil(duration_s / step_s - 1e-9))
     edges_s = np.append(starts_s, duration_s)
-    rates_bps = np.diff(_areas(steps, edges_s, progress)) / np.diff(edges_s)
+    rates_bps: Floats = np.diff(_areas(steps, edges_s, progress)) / np.diff(edges_s)
     if not np.any(rates_bps > 0):
         raise BadInput(f"{device}: its {way} has a rate of zero for all of {duration_s:g} s")
     return Trace(starts_s, rates_bps, duration_s)
@@ -81,10 +82,8 @@ def _problems(
         yield f"--step-s: {step_s:g} s makes more than {MOST:,} steps; give a longer one"
 
 
-def _areas(
-    steps: Steps, edges_s: np.ndarray, progress: Callable[[float], None]
-) -> np.ndarray:
-    areas = np.empty(len(edges_s))
+def _areas(steps: Steps, edges_s: Floats, progress: Callable[[float], None]) -> Floats:
+    areas: Floats = np.empty(len(edges_s))
     for n, edge_s in enumerate(edges_s.tolist()):
         areas[n] = steps.area(edge_s)
         if n % TOLD == 0:
@@ -128,7 +127,13 @@ def device_in(spec: Spec, cell: str | None, device: str | None) -> str:
 
 
 def provenance(
-    scenario: LoadedScenario, device: str, way: str, *, seed: int, point: int, overrides: Sequence[str] = ()
+    scenario: LoadedScenario,
+    device: str,
+    way: str,
+    *,
+    seed: int,
+    point: int,
+    overrides: Sequence[str] = (),
 ) -> list[str]:
     """How a trace was made, in sentences for the head of its file."""
     spec = scenario.points[point]

@@ -2,56 +2,45 @@
 
 from __future__ import annotations
 
-import hashlib
+import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitsim.cli import trace_fetch, trace_link
+from splitsim.cli import trace_fetch, trace_link, trace_read
+from splitsim.cli.trace_read import (
+    Files,
+    Format,
+    Hold,
+    Missing,
+    NoHeader,
+    Rate,
+    RateUnit,
+    Time,
+    TimeUnit,
+    Way,
+)
 from splitsim.errors import BadInput
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from splitsim.world.traces import Recording, Trace
 
-WIDE = 160  # columns of a table that is not printed on a terminal
+WIDE = 200  # columns of a table that is not printed on a terminal
 RATE_FILES = (".csv", ".up", ".down")
 
 Option = typer.Option
+
+Bin = Annotated[float, Option(metavar="S", help="Width of the bins.")]
 
 app = typer.Typer(help="Rate traces: look at them, convert, make, fetch and record them.")
 app.command()(trace_fetch.fetch)
 app.command()(trace_link.record)
 app.command()(trace_link.serve)
-
-Files = Annotated[
-    list[str],
-    typer.Argument(metavar="FILE...", help="Traces, or names of fetched ones: DATASET/FILE."),
-]
-Format = Annotated[
-    str | None,
-    Option("--format", metavar="FORMAT", help="By default what the name tells (.up .down .csv)."),
-]
-Way = Annotated[
-    str | None, Option(metavar="uplink|downlink", help="Of a file that holds both.")
-]
-Time = Annotated[str | None, Option(metavar="COLUMN", help="Where the time stands.")]
-Rate = Annotated[str | None, Option(metavar="COLUMN", help="Where the rate stands.")]
-TimeUnit = Annotated[float | None, Option(metavar="S", help="Unit of the time, e.g. 0.001.")]
-RateUnit = Annotated[float | None, Option(metavar="BPS", help="Unit of the rate, e.g. 1e6.")]
-Hold = Annotated[
-    str | None,
-    Option(metavar="previous|next", help="Whether a rate holds from its time on, or up to it."),
-]
-Missing = Annotated[
-    str | None, Option(metavar="error|zero|skip", help="What a missing rate means.")
-]
-NoHeader = Annotated[
-    bool, Option("--no-header", help="A CSV without a header: columns are called 1, 2, ...")
-]
-Bin = Annotated[float, Option(metavar="S", help="Width of the bins.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -77,8 +66,9 @@ def info(
 ) -> None:
     """Tell of traces: length, mean, deviation, percentiles, outages, correlation."""
     _check_bin(bin_s)
-    how = _how(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
-    traces = _traces(files, how, way)
+    how = trace_read.options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
+    traces = trace_read.read_all(files, how, way)
+    trace_read.warn(traces)
     from rich.console import Console
 
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
@@ -105,8 +95,9 @@ def plot(
     _check_bin(bin_s)
     if out.suffix.lower() not in {".html", ".htm"}:
         raise BadInput(f"--out: {out} must end in .html")
-    how = _how(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
-    traces = _traces(files, how, way)
+    how = trace_read.options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
+    traces = trace_read.read_all(files, how, way)
+    trace_read.warn(traces)
     from splitsim.report.traces import write_trace_page
 
     write_trace_page(out, traces, bin_s)
@@ -131,19 +122,15 @@ def convert(
     no_header: NoHeader = False,
 ) -> None:
     """Write a trace as a CSV that needs no options, or for Mahimahi's emulator."""
-    suffix = out.suffix.lower()
-    if suffix not in RATE_FILES:
+    if out.suffix.lower() not in RATE_FILES:
         raise BadInput(f"--out: {out} must end in one of {', '.join(RATE_FILES)}")
-    how = _how(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
-    path, recording = _recording(file, how)
+    how = trace_read.options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
+    path, recording = trace_read.read(file, how, way)
     if out.exists() and out.samefile(path):
         raise BadInput(f"--out: {out} is what is converted; give another name")
-    way = way or ("downlink" if suffix == ".down" and len(_ways(recording)) > 1 else way)
-    if suffix == ".csv":
-        made = recording if way is None else recording.trace(_known_way(way))
-        _write_csv(out, made, [_origin(path, how)])
-    else:
-        _write_mahimahi(out, recording.trace(_known_way(way)))
+    made = _part(recording, way, out)
+    trace_read.warn({file: recording.trace(trace_read.rates(recording)[0])})
+    _write(out, made, [trace_read.origin(path, how)])
     print(out)
 
 
@@ -189,63 +176,44 @@ def generate(
             step_s=step_s,
             progress=bar.show,
         )
-    comments = provenance(
-        scenario, device, way, seed=seed, point=point, overrides=overrides or ()
-    )
-    _write_csv(out, trace, comments)
+    comments = provenance(scenario, device, way, seed=seed, point=point, overrides=overrides or ())
+    _write(out, trace, comments)
     print(out)
 
 
 def _check_bin(bin_s: float) -> None:
-    if not 0 < bin_s < float("inf"):
+    if not 0 < bin_s < math.inf:
         raise BadInput(f"--bin-s: must be above 0, not {bin_s:g}")
 
 
-def _how(
-    form: str | None,
-    time: str | None,
-    rate: str | None,
-    time_unit_s: float | None,
-    rate_unit_bps: float | None,
-    hold: str | None,
-    missing: str | None,
-    no_header: bool,
-) -> dict[str, Any]:
-    """The options that were given, as the reader takes them."""
-    given = {
-        "format": form,
-        "time": time,
-        "rate": rate,
-        "time_unit_s": time_unit_s,
-        "rate_unit_bps": rate_unit_bps,
-        "hold": hold,
-        "missing": missing,
-        "header": False if no_header else None,
-    }
-    return {key: value for key, value in given.items() if value is not None}
+def _part(recording: Recording, way: str | None, out: Path) -> Trace | Recording:
+    """What of a recording goes into a file: all into a CSV, one direction into Mahimahi's."""
+    suffix = out.suffix.lower()
+    if way is not None:
+        return recording.trace(trace_read.direction(way))
+    if suffix == ".csv":
+        return recording
+    rates = trace_read.rates(recording)
+    meant = "downlink" if suffix == ".down" else "uplink"
+    return recording.trace(trace_read.direction(meant) if len(rates) > 1 else None)
 
 
-def _traces(files: Sequence[str], how: Mapping[str, Any], way: str | None) -> dict[str, Trace]:
-    """The traces in some files, by name; one of each direction where a file holds both."""
-    found: dict[str, Trace] = {}
-    problems: list[str] = []
-    for file in dict.fromkeys(files):
+def _write(out: Path, made: Trace | Recording, comments: list[str]) -> None:
+    """Write a file that is whole or not there."""
+    from splitsim.parts import whole
+    from splitsim.world.traces import Trace, write_csv, write_mahimahi
+
+    with whole(out) as partial:
+        if out.suffix.lower() == ".csv" or not isinstance(made, Trace):
+            write_csv(partial, made, comments)
+            return
         try:
-            _, recording = _recording(file, how)
-            ways = _ways(recording) if way is None else [_known_way(way)]
-            for each in ways:
-                name = file if len(ways) == 1 else f"{file} {each}"
-                found[name] = recording.trace(each)
-        except BadInput as error:
-            problems += error.problems
-    if problems:
-        raise BadInput(*problems)
-    for trace in found.values():
-        _warn(trace.warnings)
-    return found
+            write_mahimahi(partial, made)
+        except ValueError as error:
+            raise BadInput(f"{out}: {error}; write a .csv") from None
 
 
-def _table(traces: Mapping[str, Trace], bin_s: float) -> Any:
+def _table(traces: Mapping[str, Trace], bin_s: float) -> Table:
     from rich import box
     from rich.markup import escape
     from rich.table import Table

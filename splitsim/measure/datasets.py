@@ -20,7 +20,7 @@ PUBLISHED_AT = "https://raw.githubusercontent.com"
 
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Options = Mapping[str, str | float]  # of read_trace: the keys of a scenario
+Options = Mapping[str, str | float | bool]  # of read_trace: the keys of a scenario
 
 
 class DatasetFile(Component):
@@ -37,7 +37,7 @@ class DatasetFile(Component):
     archive: bool = False
     size_bytes: Annotated[int, Field(ge=1)]
     sha256: Sha256
-    read: Mapping[str, str | float] = {}
+    read: Mapping[str, str | float | bool] = {}
 
     def addresses(self, base: str = PUBLISHED_AT) -> list[str]:
         """Where it may be had, below a base address laid out like GitHub's."""
@@ -54,7 +54,7 @@ class Dataset(Component):
     licence: str
     citation: str
     note: str = ""
-    read: Mapping[str, str | float] = {}
+    read: Mapping[str, str | float | bool] = {}
     files: Annotated[Sequence[DatasetFile], Field(min_length=1)]
 
     @property

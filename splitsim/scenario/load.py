@@ -19,6 +19,7 @@ from splitsim.scenario.explain import explain, show
 from splitsim.scenario.schema import MOST, LoadedScenario, Scenario, Spec
 from splitsim.scenario.strict import Overrides, read_mapping
 from splitsim.world.traces import Trace, read_trace
+from splitsim.world.traces.library import fetched
 
 NOT_SWEPT = ("name", "seeds", "sweep", "tables")
 
@@ -143,11 +144,11 @@ class _Loader:
             self._wrong(self._document, ("sweep",), what)
 
     def _read_trace(self, file: str, **how: Any) -> Trace:
-        """Relative to the scenario file; a bare name is also looked up among ours."""
+        """Relative to the scenario file; also one of ours, by its bare name, or a fetched one."""
         paths = [self._folder / file]
         if "/" not in file:
             paths += [folder / "channels" / file for folder in self._tables.folders]
-        path = next((path for path in paths if _is_there(path)), paths[0])
+        path = next(filter(_is_there, paths), None) or fetched(file) or paths[0]
         self._traces.add(path)
         return self._read_once(path, **how)
 
