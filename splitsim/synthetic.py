@@ -15,10 +15,9 @@ from splitsim.scenario import LoadedScenario, Spec
 from splitsim.simulation import channel
 from splitsim.steps import Steps
 from splitsim.system.device import DeviceSpec
-from splitsim.world.traces import Trace
+from splitsim.world.traces import Trace, Way
 from splitsim.world.traces.trace import Floats
 
-WAYS = ("uplink", "downlink")
 MOST = 10_000_000  # steps of a trace
 TOLD = 1000  # steps between two words on the progress
 
@@ -26,7 +25,7 @@ TOLD = 1000  # steps between two words on the progress
 def synthetic_trace(
     scenario: LoadedScenario,
     device: str,
-    way: str,
+    way: Way,
     *,
     seed: int = 0,
     point: int = 0,
@@ -52,24 +51,23 @@ def synthetic_trace(
     Raises:
         BadInput: there is no such device or point, or the trace would be empty.
     """
-    problems = list(_problems(scenario, way, seed, point, duration_s, step_s))
+    problems = list(_problems(scenario, seed, point, duration_s, step_s))
     if problems:
         raise BadInput(*problems)
     spec = scenario.points[point]
     steps = channel(spec, group_of(spec, device), device, seed, way)
-    starts_s: Floats = step_s * np.arange(math.ceil(duration_s / step_s - 1e-9))
+    count = math.ceil(duration_s / step_s - 1e-9)
+    starts_s = np.array([round(n * step_s, 9) for n in range(count)])
     edges_s = np.append(starts_s, duration_s)
     rates_bps: Floats = np.diff(_areas(steps, edges_s, progress)) / np.diff(edges_s)
     if not np.any(rates_bps > 0):
         raise BadInput(f"{device}: its {way} has a rate of zero for all of {duration_s:g} s")
-    return Trace(starts_s, rates_bps, duration_s)
+    return Trace(starts_s, rates_bps, duration_s, way)
 
 
 def _problems(
-    scenario: LoadedScenario, way: str, seed: int, point: int, duration_s: float, step_s: float
+    scenario: LoadedScenario, seed: int, point: int, duration_s: float, step_s: float
 ) -> Iterator[str]:
-    if way not in WAYS:
-        yield f"--way: must be uplink or downlink, not {way!r}"
     if seed < 0:
         yield f"--seed: must be 0 or more, not {seed}"
     if not 0 <= point < len(scenario.points):
@@ -129,7 +127,7 @@ def device_in(spec: Spec, cell: str | None, device: str | None) -> str:
 def provenance(
     scenario: LoadedScenario,
     device: str,
-    way: str,
+    way: Way,
     *,
     seed: int,
     point: int,
@@ -138,7 +136,7 @@ def provenance(
     """How a trace was made, in sentences for the head of its file."""
     spec = scenario.points[point]
     cell = group_of(spec, device).cell
-    made = spec.scenario.cells[cell].model_dump()[way]
+    made = spec.scenario.cells[cell].model_dump(exclude_none=True)[way]
     replayed = sorted(set(_files(made)))
     origin = (
         f"Made from the trace {', '.join(replayed)} by a scenario's channel."

@@ -129,7 +129,8 @@ def convert(
     if out.exists() and out.samefile(path):
         raise BadInput(f"--out: {out} is what is converted; give another name")
     made = _part(recording, way, out)
-    trace_read.warn({file: recording.trace(trace_read.rates(recording)[0])})
+    ways = trace_read.rates(recording) if way is None else [trace_read.direction(way)]
+    trace_read.warn({str(each): recording.trace(each) for each in ways})
     _write(out, made, [trace_read.origin(path, how)])
     print(out)
 
@@ -162,21 +163,25 @@ def generate(
     from splitsim.scenario import load_scenario
     from splitsim.synthetic import device_in, provenance, synthetic_trace
 
+    direction = trace_read.one_direction(way)
     scenario = load_scenario(file, overrides or ())
     for warning in scenario.warnings:
         complain(f"warning: {warning}")
     at = scenario.points[min(max(point, 0), len(scenario.points) - 1)]
     device = device_in(at, cell, device)
+    made = (scenario, device, direction)
     with ShareBar(f"{way} of {device}") as bar:
         trace = synthetic_trace(
-            *(scenario, device, way),
+            *made,
             seed=seed,
             point=point,
             duration_s=duration_s,
             step_s=step_s,
             progress=bar.show,
         )
-    comments = provenance(scenario, device, way, seed=seed, point=point, overrides=overrides or ())
+    comments = provenance(
+        scenario, device, direction, seed=seed, point=point, overrides=overrides or ()
+    )
     _write(out, trace, comments)
     print(out)
 

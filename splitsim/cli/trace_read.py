@@ -107,13 +107,16 @@ def rates(recording: Recording) -> list[Direction | None]:
 
 def direction(way: str | None) -> Direction | None:
     """Of ``--way``."""
+    return None if way is None else one_direction(way)
+
+
+def one_direction(way: str) -> Direction:
+    """Of ``--way``, where it must be given."""
     if way == "uplink":
         return "uplink"
     if way == "downlink":
         return "downlink"
-    if way is not None:
-        raise BadInput(f"--way: must be uplink or downlink, not {way!r}")
-    return None
+    raise BadInput(f"--way: must be uplink or downlink, not {way!r}")
 
 
 def warn(traces: Mapping[str, Trace]) -> None:
