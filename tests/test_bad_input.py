@@ -562,7 +562,7 @@ def test_an_alias_shares_a_channel_but_a_mistake_is_told_of_both(complaints, tol
         (
             "time_s,rate_bps\n0,5\n9,4\n10,",
             ", format: x",
-            ["must be 'mahimahi', 'two-column' or 'c"],
+            ["must be 'mahimahi', 'two-column', 'csv', "],
         ),
         (
             "time_s,rate_bps\n0,5\n9,4\n10,",

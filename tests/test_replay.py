@@ -12,7 +12,7 @@ from building import build
 
 from splitsim import simulate
 from splitsim.world.around import Around
-from splitsim.world.channel import TraceChannel
+from splitsim.world.replay import TraceChannel
 from splitsim.world.traces import read_trace
 
 MEASURED = Path(os.environ.get("SPLITSIM_TRACES", Path(__file__).parents[1] / "../shared/traces"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from splitsim.scenario.schema import PolicySpec, Scenario, Spec
 from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
-from splitsim.world.channel import TraceChannel
+from splitsim.world.replay import TraceChannel
 
 T = TypeVar("T")
 
@@ -80,16 +80,29 @@ class Checks:
             self._wrong(("warmup_s",), f"must be less than duration_s ({scenario.duration_s:g})")
         for name, cell in scenario.cells.items():
             for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
-                if isinstance(channel, TraceChannel) and not channel.loop:
-                    self._trace_end(("cells", name, way), channel.length_s)
+                if isinstance(channel, TraceChannel):
+                    at: Path_ = ("cells", name, way)
+                    odd = (*channel.warnings, *self._replay(name, way, channel))
+                    self.warnings += [self.document.problem(at, what) for what in odd]
 
-    def _trace_end(self, path: Path_, length_s: float) -> None:
-        if length_s < self.scenario.duration_s:
-            what = (
-                f"the trace ends after {length_s:g} s, and nothing is sent until duration_s "
-                f"({self.scenario.duration_s:g}); 'loop: true' would go on"
+    def _replay(self, cell: str, way: str, channel: TraceChannel) -> Iterator[str]:
+        """What is allowed in the replay of a trace, and hardly meant."""
+        for other in sorted(channel.ways - {way}):
+            yield (
+                f"the {way} replays what was measured on the {other} ({', '.join(channel.names)}); "
+                f"rates of the two are not alike: take one of the {way}"
             )
-            self.warnings.append(self.document.problem(path, what))
+        if not channel.loop and channel.length_s < self.scenario.duration_s:
+            yield (
+                f"the trace ends after {channel.length_s:g} s, and nothing is sent until "
+                f"duration_s ({self.scenario.duration_s:g}); 'loop: true' would go on"
+            )
+        for device in self.scenario.devices if channel.segments else ():
+            if device.cell == cell and device.count > channel.segments:
+                yield (
+                    f"the trace has {channel.segments} segments of {channel.segment_s:g} s, and "
+                    f"{device.name} is {device.count} devices: some replay the same"
+                )
 
     def _patience(self) -> None:
         """Who gives up before the last byte has arrived never gets an answer."""
