@@ -208,7 +208,7 @@ def _finish(results: Results) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     if rows:
         console.print(summary_table(rows, swept))
-    for note in notes(rows, swept):
+    for note in notes(rows, swept, results.manifest.get("replayed", ())):
         _print(f"* {note}")
     if rows and results.shifts:
         _print("")

@@ -14,6 +14,7 @@ from splitsim.world.traces.recording import SERIES, Recording
 from splitsim.world.traces.trace import Trace
 
 CHUNK_MS = 10_000  # written at a time
+ROUNDING = 1e-6  # of a packet, which a sum of many rates may be off
 HEAD = "# A rate holds from its time to the next; the last row only says where the trace ends."
 
 
@@ -67,7 +68,7 @@ def write_mahimahi(path: str | os.PathLike[str], trace: Trace) -> None:
     with Path(path).open("w", encoding="ascii") as file:
         for first_ms in range(0, period_ms, CHUNK_MS):
             times_ms = np.arange(first_ms, min(first_ms + CHUNK_MS, period_ms)) + 1
-            packets = np.floor(trace.bits(times_ms / 1e3) / PACKET_BITS + 1e-9).astype(np.int64)
+            packets = np.floor(trace.bits(times_ms / 1e3) / PACKET_BITS + ROUNDING).astype(np.int64)
             counts = np.diff(packets, prepend=sent)
             sent = int(packets[-1])
             if times_ms[-1] == period_ms:
