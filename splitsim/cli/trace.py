@@ -129,8 +129,7 @@ def convert(
     if out.exists() and out.samefile(path):
         raise BadInput(f"--out: {out} is what is converted; give another name")
     made = _part(recording, way, out)
-    ways = trace_read.rates(recording) if way is None else [trace_read.direction(way)]
-    trace_read.warn({str(each): recording.trace(each) for each in ways})
+    trace_read.warn(trace_read.read_all([file], how, way))
     _write(out, made, [trace_read.origin(path, how)])
     print(out)
 
@@ -211,11 +210,8 @@ def _write(out: Path, made: Trace | Recording, comments: list[str]) -> None:
     with whole(out) as partial:
         if out.suffix.lower() == ".csv" or not isinstance(made, Trace):
             write_csv(partial, made, comments)
-            return
-        try:
+        else:
             write_mahimahi(partial, made)
-        except ValueError as error:
-            raise BadInput(f"{out}: {error}; write a .csv") from None
 
 
 def _table(traces: Mapping[str, Trace], bin_s: float) -> Table:

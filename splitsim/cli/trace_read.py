@@ -122,8 +122,11 @@ def one_direction(way: str) -> Direction:
 def warn(traces: Mapping[str, Trace]) -> None:
     """Say what is odd about some traces."""
     from splitsim.cli.share import complain
+    from splitsim.world.traces.units import implausible
 
-    for warning in dict.fromkeys(w for trace in traces.values() for w in trace.warnings):
+    odd = {name: implausible(trace, None) for name, trace in traces.items()}
+    told = [f"{name}: {what}" for name, what in odd.items() if what]
+    for warning in dict.fromkeys([*(w for t in traces.values() for w in t.warnings), *told]):
         complain(f"warning: {warning}")
 
 

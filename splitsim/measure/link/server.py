@@ -62,11 +62,7 @@ class Server:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family)
         self._socket.settimeout(POLL_S)
-
-    @property
-    def port(self) -> int:
-        """The port it listens at."""
-        return int(self._socket.getsockname()[1])
+        self.port = int(self._socket.getsockname()[1])
 
     def run(self, *, once: bool = False) -> None:
         """Serve until closed or, if ``once``, until one client has been served."""
@@ -243,7 +239,9 @@ class _Session:
 
     def _take_in(self, connection: socket.socket, bins: Bins) -> None:
         ended_s = receive(connection, self.stop, bins, self._terms.max_bytes)
-        if ended_s is not None:
+        if bins.total_bytes > self._terms.max_bytes:  # not what was agreed
+            self.stop.set()
+        elif ended_s is not None:
             with suppress(LinkFailed):
                 used_up = bins.total_bytes >= self._terms.stream_bytes
                 self._wire.send(uplink_end_s=ended_s - bins.start_s, used_up=used_up)

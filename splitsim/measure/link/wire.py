@@ -79,9 +79,10 @@ class Wire:
 def _peer(connection: socket.socket) -> str:
     """The address at the other end."""
     try:
-        return str(connection.getpeername()[0])
+        name = connection.getpeername()
     except OSError:  # gone already
         return "?"
+    return str(name[0]) if name else "?"
 
 
 def _word(line: bytes) -> Word:
