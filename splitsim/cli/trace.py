@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitsim.cli import trace_fetch, trace_link, trace_read
+from splitsim.cli.trace_fetch import fetch
+from splitsim.cli.trace_link import record, serve
 from splitsim.cli.trace_read import (
     Files,
     Format,
@@ -22,6 +23,14 @@ from splitsim.cli.trace_read import (
     Time,
     TimeUnit,
     Way,
+    direction,
+    one_direction,
+    origin,
+    rates,
+    read_all,
+    read_one,
+    read_options,
+    warn,
 )
 from splitsim.errors import BadInput
 
@@ -38,9 +47,9 @@ Option = typer.Option
 Bin = Annotated[float, Option(metavar="S", help="Width of the bins.")]
 
 app = typer.Typer(help="Rate traces: look at them, convert, make, fetch and record them.")
-app.command()(trace_fetch.fetch)
-app.command()(trace_link.record)
-app.command()(trace_link.serve)
+app.command()(fetch)
+app.command()(record)
+app.command()(serve)
 
 
 @app.callback(invoke_without_command=True)
@@ -66,9 +75,9 @@ def info(
 ) -> None:
     """Tell of traces: length, mean, deviation, percentiles, outages, correlation."""
     _check_bin(bin_s)
-    how = trace_read.options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
-    traces = trace_read.read_all(files, how, way)
-    trace_read.warn(traces)
+    how = read_options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
+    traces = read_all(files, how, way)
+    warn(traces)
     from rich.console import Console
 
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
@@ -95,9 +104,9 @@ def plot(
     _check_bin(bin_s)
     if out.suffix.lower() not in {".html", ".htm"}:
         raise BadInput(f"--out: {out} must end in .html")
-    how = trace_read.options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
-    traces = trace_read.read_all(files, how, way)
-    trace_read.warn(traces)
+    how = read_options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
+    traces = read_all(files, how, way)
+    warn(traces)
     from splitsim.report.traces import write_trace_page
 
     write_trace_page(out, traces, bin_s)
@@ -124,13 +133,13 @@ def convert(
     """Write a trace as a CSV that needs no options, or for Mahimahi's emulator."""
     if out.suffix.lower() not in RATE_FILES:
         raise BadInput(f"--out: {out} must end in one of {', '.join(RATE_FILES)}")
-    how = trace_read.options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
-    path, recording = trace_read.read(file, how, way)
+    how = read_options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
+    path, recording = read_one(file, how, way)
     if out.exists() and out.samefile(path):
         raise BadInput(f"--out: {out} is what is converted; give another name")
     made = _part(recording, way, out)
-    trace_read.warn(trace_read.read_all([file], how, way))
-    _write(out, made, [trace_read.origin(path, how)])
+    warn(read_all([file], how, way))
+    _write(out, made, [origin(path, how)])
     print(out)
 
 
@@ -162,13 +171,13 @@ def generate(
     from splitsim.scenario import load_scenario
     from splitsim.synthetic import device_in, provenance, synthetic_trace
 
-    direction = trace_read.one_direction(way)
+    towards = one_direction(way)
     scenario = load_scenario(file, overrides or ())
     for warning in scenario.warnings:
         complain(f"warning: {warning}")
     at = scenario.points[min(max(point, 0), len(scenario.points) - 1)]
     device = device_in(at, cell, device)
-    made = (scenario, device, direction)
+    made = (scenario, device, towards)
     with ShareBar(f"{way} of {device}") as bar:
         trace = synthetic_trace(
             *made,
@@ -194,12 +203,11 @@ def _part(recording: Recording, way: str | None, out: Path) -> Trace | Recording
     """What of a recording goes into a file: all into a CSV, one direction into Mahimahi's."""
     suffix = out.suffix.lower()
     if way is not None:
-        return recording.trace(trace_read.direction(way))
+        return recording.trace(direction(way))
     if suffix == ".csv":
         return recording
-    rates = trace_read.rates(recording)
-    meant = "downlink" if suffix == ".down" else "uplink"
-    return recording.trace(trace_read.direction(meant) if len(rates) > 1 else None)
+    meant = direction("downlink" if suffix == ".down" else "uplink")
+    return recording.trace(meant if len(rates(recording)) > 1 else None)
 
 
 def _write(out: Path, made: Trace | Recording, comments: list[str]) -> None:

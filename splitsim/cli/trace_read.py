@@ -44,7 +44,7 @@ NoHeader = Annotated[
 ]
 
 
-def options(
+def read_options(
     form: str | None,
     time: str | None,
     rate: str | None,
@@ -68,7 +68,7 @@ def options(
     return {key: value for key, value in given.items() if value is not None}
 
 
-def read(file: str, how: Mapping[str, Any], way: str | None) -> tuple[Path, Recording]:
+def read_one(file: str, how: Mapping[str, Any], way: str | None) -> tuple[Path, Recording]:
     """Where a trace is, and all that it holds; a fetched one is taken as the catalogue says."""
     from splitsim.measure.datasets import trace_file
     from splitsim.world.traces import read_recording
@@ -87,7 +87,7 @@ def read_all(files: Sequence[str], how: Mapping[str, Any], way: str | None) -> d
     problems: list[str] = []
     for file in dict.fromkeys(files):
         try:
-            _, recording = read(file, how, way)
+            _, recording = read_one(file, how, way)
             for each in rates(recording) if way is None else [direction(way)]:
                 many = way is None and len(rates(recording)) > 1
                 found[f"{file} {each}" if many else file] = recording.trace(each)
