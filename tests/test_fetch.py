@@ -18,8 +18,8 @@ import pytest
 from building import build
 
 from splitsim import BadInput, load_scenario
-from splitsim.cli import main
-from splitsim.measure.datasets import Dataset, catalogue, trace_file
+from splitsim.cli import main, trace_fetch
+from splitsim.measure.datasets import PUBLISHED_AT, Dataset, catalogue, trace_file
 from splitsim.measure.fetch import FetchFailed, fetch
 from splitsim.profiles import shipped
 from splitsim.world.traces import library, read_trace
@@ -151,16 +151,28 @@ def test_a_file_in_an_archive(site):
     assert place.read_bytes() == TRACE
 
 
-@pytest.mark.parametrize("content", [b"no zip", TRACE, b""])
-def test_an_archive_that_is_none_or_has_another_file(site, cache, content):
-    if content == TRACE:
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            archive.writestr("it.csv", b"x" * len(TRACE))
-        content = packed.getvalue()
+def packed(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("it.csv", content)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"no zip", "cannot be unpacked (File is not a zip file)"),
+        (b"", "cannot be unpacked (File is not a zip file)"),
+        (packed(b"x" * len(TRACE)), "has no member of that size and hash"),
+        (packed(TRACE)[:36] + b"\xff\xff\xff" + packed(TRACE)[39:], "cannot be unpacked ("),
+        (packed(TRACE)[:-10], "cannot be unpacked ("),
+    ],
+)
+def test_an_archive_that_is_none_or_has_another_file(site, cache, content, what):
     site.files = {at(0): content}
-    with pytest.raises(FetchFailed, match=r"archive .*; nothing was written"):
+    with pytest.raises(FetchFailed, match=r"the archive .*; nothing was written") as failed:
         fetch(dataset(TRACE, archive=True), base=site.base)
+    assert what in str(failed.value)
     assert left_in(cache) == []
 
 
@@ -317,6 +329,10 @@ def test_a_scenario_names_a_fetched_trace(cache, tmp_path):
 
 
 # --- The catalogue ---------------------------------------------------------------------------
+
+
+def test_the_command_knows_the_address_without_the_catalogue():
+    assert trace_fetch.PUBLISHED_AT == PUBLISHED_AT
 
 
 def test_the_catalogue_is_in_order():

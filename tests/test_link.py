@@ -470,6 +470,15 @@ def test_a_server_that_is_gone_is_told_and_the_rows_are_kept(tmp_path):
     assert len(read_recording(out).starts_s) >= 2
 
 
+def test_ctrl_c_ends_the_server(tmp_path):
+    serving = command("serve", "--listen", "127.0.0.1:0")
+    assert serving.stderr is not None
+    assert serving.stderr.readline().endswith("; end with Ctrl-C\n")
+    serving.send_signal(signal.SIGINT)
+    _, err = serving.communicate(timeout=10)
+    assert (serving.returncode, err) == (130, "interrupted\n")
+
+
 def test_a_server_that_is_closed_says_so():
     with serving() as server:
         threading.Timer(0.5, server.close).start()

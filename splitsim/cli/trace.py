@@ -187,9 +187,7 @@ def generate(
             step_s=step_s,
             progress=bar.show,
         )
-    comments = provenance(
-        scenario, device, direction, seed=seed, point=point, overrides=overrides or ()
-    )
+    comments = provenance(*made, seed=seed, point=point, overrides=overrides or ())
     _write(out, trace, comments)
     print(out)
 

@@ -13,6 +13,7 @@ import tempfile
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -120,7 +121,7 @@ def _fetch(
             if file.archive:
                 _take_member(file, partial)
             _check(file, partial)
-        except (OSError, http.client.HTTPException, zipfile.BadZipFile) as error:
+        except (OSError, http.client.HTTPException) as error:
             what = f"{_reason(error)}; nothing was written. To do: fetch {plan(file, place, base)}"
             raise FetchFailed(what) from error
         partial.replace(place)
@@ -179,13 +180,20 @@ def _get(
 
 def _take_member(file: DatasetFile, partial: Path) -> None:
     """Replace an archive by the member that has the size and the hash."""
-    with zipfile.ZipFile(partial) as archive:
-        sized = [info for info in archive.infolist() if info.file_size == file.size_bytes]
-        members = (archive.read(info) for info in sized)
-        member = next((m for m in members if hashlib.sha256(m).hexdigest() == file.sha256), None)
+    try:
+        member = _member(file, partial)
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:  # zipfile's ways
+        raise FetchFailed(f"the archive {file.paths[0]} cannot be unpacked ({error})") from error
     if member is None:
         raise FetchFailed(f"the archive {file.paths[0]} has no member of that size and hash")
     partial.write_bytes(member)
+
+
+def _member(file: DatasetFile, partial: Path) -> bytes | None:
+    with zipfile.ZipFile(partial) as archive:
+        sized = [info for info in archive.infolist() if info.file_size == file.size_bytes]
+        members = (archive.read(info) for info in sized)
+        return next((m for m in members if hashlib.sha256(m).hexdigest() == file.sha256), None)
 
 
 def _check(file: DatasetFile, partial: Path) -> None:
@@ -208,6 +216,4 @@ def _reason(error: Exception) -> str:
         return f"no server can be reached ({getattr(cause, 'strerror', None) or cause})"
     if isinstance(error, TimeoutError):
         return "the server fell silent"
-    if isinstance(error, zipfile.BadZipFile):
-        return f"the archive is damaged ({error})"
     return str(error) or type(error).__name__
