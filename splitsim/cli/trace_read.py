@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -132,6 +131,7 @@ def warn(traces: Mapping[str, Trace]) -> None:
 
 def origin(path: Path, how: Mapping[str, Any]) -> str:
     """What a converted file says of where it comes from."""
+    import hashlib
     from importlib.metadata import version
 
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
