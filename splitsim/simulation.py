@@ -23,6 +23,7 @@ from splitsim.system.life import arrivals
 from splitsim.system.server import Server
 from splitsim.task import Record
 from splitsim.view import Options
+from splitsim.world.around import Around
 
 SLICES = 100  # how often progress is reported
 
@@ -202,7 +203,7 @@ class _World:
             servers=self._servers,
             uplink=uplink,
             downlink=downlink,
-            snrs=cell.snrs(partial(stream, self._seed, "uplink-fading", name)),
+            snrs=cell.snrs(around(self._spec, group, name, self._seed, "uplink")),
             luck=self._luck(group, name),
             horizon_s=self._horizon_s,
         )
@@ -273,8 +274,16 @@ class _World:
         )
 
 
+def around(spec: Spec, group: DeviceSpec, device: str, seed: int, way: str) -> Around:
+    """What the channel of a device depends on, ``way`` uplink or downlink."""
+    path = None
+    if group.mobility is not None:
+        path = group.mobility.path(partial(stream, seed, "mobility", device))
+    return Around(seed, device, way, group.cell, path, spec.scenario.cells[group.cell].geometry)
+
+
 def channel(spec: Spec, group: DeviceSpec, device: str, seed: int, way: str) -> Steps:
     """The rate of a device, ``way`` uplink or downlink: a function of the world alone."""
     cell = spec.scenario.cells[group.cell]
-    steps: Steps = getattr(cell, way).steps(partial(stream, seed, f"{way}-fading", device))
+    steps: Steps = getattr(cell, way).steps(around(spec, group, device, seed, way))
     return cell.transport.goodput(steps)

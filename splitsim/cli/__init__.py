@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitsim.cli import dnn, outcomes, spikes, train
+from splitsim.cli import dnn, outcomes, spikes, trace, train
 from splitsim.errors import BadInput
 
 if TYPE_CHECKING:
@@ -193,6 +193,7 @@ app.command()(outcomes.outcomes)
 app.command()(outcomes.verify)
 app.command()(spikes.count)
 app.command()(train.train)
+app.add_typer(trace.app, name="trace")
 
 
 def _finish(results: Results) -> None:
@@ -207,7 +208,7 @@ def _finish(results: Results) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     if rows:
         console.print(summary_table(rows, swept))
-    for note in notes(rows, swept):
+    for note in notes(rows, swept, results.manifest.get("replayed", ())):
         _print(f"* {note}")
     if rows and results.shifts:
         _print("")

@@ -24,6 +24,7 @@ from splitsim.system.stations import Fifo, Job, Link, Transfer
 from splitsim.task import DONE, STAMPS, UNFINISHED, Demand, Option, Record
 from splitsim.view import Options
 from splitsim.world.arrivals import Arrivals
+from splitsim.world.mobility import Mobility
 from splitsim.world.service import ConstantService, Service
 
 
@@ -58,6 +59,7 @@ class DeviceSpec(Component):
     service: Service = ConstantService()
     max_in_flight: Count | None = None
     battery: BatterySpec | None = None
+    mobility: Mobility | None = None
     priority: int = 0
 
 
