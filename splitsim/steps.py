@@ -238,6 +238,18 @@ class Steps:
         steps.always = factor * self.always
         return steps
 
+    def by(self, other: Steps) -> Steps:
+        """This function times another one; neither may repeat itself.
+
+        Raises:
+            ValueError: one of them does.
+        """
+        if not self.period_s == other.period_s == math.inf:
+            raise ValueError("a product of functions that repeat themselves")
+        starts = sorted({*self._get(0).starts, *other._get(0).starts})
+        values = [self.value(start) * other.value(start) for start in starts]
+        return Steps.of(starts, values) if len(starts) > 1 else Steps.constant(values[0])
+
     def through(self, law: Callable[[np.ndarray], np.ndarray]) -> Steps:
         """What a law makes of the values."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,7 @@ class _Loader:
     def _spec(self, point: int, swept: Mapping[str, Any], document: Document) -> Spec | None:
         context: dict[str, Any] = {"read_trace": self._read_trace, "find_path": self._find}
         context["read_fading"] = self._read_fading
+        context["find_file"] = partial(self._find, room="loads")
         try:
             scenario = Scenario.model_validate(document.data, context=context)
         except ValidationError as error:
@@ -145,7 +146,6 @@ class _Loader:
             self._wrong(self._document, ("sweep",), what)
 
     def _read_trace(self, file: str, **how: Any) -> Trace:
-        """Relative to the scenario file; a bare name is also looked up among ours."""
         return self._read_once(self._find(file, "channels"), **how)
 
     def _read_fading(self, file: str, **how: Any) -> FadingTrace:

@@ -45,7 +45,8 @@ class Timeout(Component):
 class DeviceSpec(Component):
     """A group of equal devices in the scenario file.
 
-    ``max_in_flight`` skips a frame while that many are unanswered.
+    ``max_in_flight`` skips a frame while that many are unanswered. Servers that know classes
+    serve those of the highest ``priority`` first.
     """
 
     name: Name
@@ -59,6 +60,7 @@ class DeviceSpec(Component):
     max_in_flight: Count | None = None
     battery: BatterySpec | None = None
     mobility: Mobility | None = None
+    priority: int = 0
 
 
 class Device:
@@ -138,6 +140,11 @@ class Device:
             return self.horizon_s
         return min(from_s + timeout.after_s, self.horizon_s)
 
+    def due_s(self, record: Record) -> float:
+        """When a task is late; inf: never."""
+        deadline_s = self.spec.deadline_s
+        return math.inf if deadline_s is None else record.created_s + deadline_s
+
     def computing(self, record: Record, head: Job, option: Option, demand: Demand) -> None:
         """Account for a head, whose end is known as soon as it is queued."""
         self.known.computing(head, option.head_s)
@@ -193,7 +200,8 @@ class Device:
         """
         off_s = self.board.off_s
         if isinstance(awaited, Transfer) and awaited.start_s is not None:
-            way = self.radio.down if record.server_end_s is not None else self.radio.up
+            answered = record.server_end_s is not None or record.rejected
+            way = self.radio.down if answered else self.radio.up
             if awaited.start_s + awaited.airtime_s > off_s:
                 awaited.end_s, awaited.airtime_s = None, max(off_s - awaited.start_s, 0.0)
                 awaited.sent_bits = way.link.sent_bits(awaited.start_s, max(off_s, awaited.start_s))
