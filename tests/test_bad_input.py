@@ -415,7 +415,8 @@ def test_a_scenario_broken_anywhere_is_taken_or_explained(tmp_path, at, length, 
         ([("[resnet152,", f"[{'x' * 5000},")], ["cannot be looked up: File name too long"]),
         (
             [("hardware: server-gpu", "hardware: jetson-tx2")],
-            ["on hardware 'jetson-tx2'; there are profiles on jetson-nano, jetson-nano-5w, "] * 2,
+            ["on hardware 'jetson-tx2'; there are profiles on h100, jetson-nano, jetson-nano-5w, "]
+            * 2,
         ),
         (
             [("cut: bottleneck", "cut: neck")],
