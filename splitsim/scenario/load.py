@@ -122,7 +122,7 @@ class _Loader:
     def _spec(self, point: int, swept: Mapping[str, Any], document: Document) -> Spec | None:
         try:
             scenario = Scenario.model_validate(
-                document.data, context={"read_trace": self._read_trace}
+                document.data, context={"read_trace": self._read_trace, "locate": self._locate}
             )
         except ValidationError as error:
             for path, what in explain(error, Scenario, document.data):
@@ -143,13 +143,16 @@ class _Loader:
             self._wrong(self._document, ("sweep",), what)
 
     def _read_trace(self, file: str, **how: Any) -> Trace:
+        return self._read_once(self._locate(file), **how)
+
+    def _locate(self, file: str) -> Path:
         """Relative to the scenario file; a bare name is also looked up among ours."""
         paths = [self._folder / file]
         if "/" not in file:
             paths += [folder / "channels" / file for folder in self._tables.folders]
         path = next((path for path in paths if _is_there(path)), paths[0])
         self._traces.add(path)
-        return self._read_once(path, **how)
+        return path
 
     def _wrong(
         self, document: Document, path: Path_, what: str, swept: Mapping[str, Any] | None = None
