@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -216,6 +217,13 @@ def note_run(
     manifest["runs"] = [*manifest["runs"], run_note]
     manifest["wall_s"] = manifest["wall_s"] | {name: round(s, 3) for name, s in walls.items()}
     _write(folder / "manifest.json", _json(manifest))
+
+
+def note_growth(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add to the manifest which queues grow without bound, by point and policy."""
+    keys = ("point", "policy", "grows", "unstable_seeds")
+    growth = [{key: row[key] for key in keys} for row in rows if not row["stable"]]
+    _write(folder / "manifest.json", _json({**Results(folder).manifest, "unstable": growth}))
 
 
 def _json(manifest: dict[str, Any]) -> str:

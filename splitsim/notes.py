@@ -12,8 +12,8 @@ Row = Mapping[str, Any]
 
 
 def is_overloaded(row: Row) -> bool:
-    """Whether a queue grew as long as tasks came."""
-    return any(row[load] > 1 for load in LOADS)
+    """Whether a queue grew as long as tasks came, or would have if none gave up."""
+    return not row["stable"] or any(row[load] > 1 for load in LOADS)
 
 
 def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
@@ -23,7 +23,8 @@ def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
         rows: of a summary.
         swept: names of the swept parameters.
     """
-    found = [sentence for row in rows for sentence in _overloads(row, swept)]
+    found = [sentence for row in rows for sentence in _growth(row, swept)]
+    found += [sentence for row in rows for sentence in _overloads(row, swept)]
     found += [sentence for row in rows for sentence in _batteries(row, swept)]
     for key, whose in (("energy_mean_j", "the devices"), ("server_energy_mean_j", "the servers")):
         found += _unknown(rows, key, whose)
@@ -37,12 +38,22 @@ def _unknown(rows: Sequence[Row], key: str, whose: str) -> Iterator[str]:
         yield f"{whose}' energy is not known{where}: hardware.csv has no watts for their hardware"
 
 
+def _growth(row: Row, swept: Sequence[str]) -> Iterator[str]:
+    if not row["stable"]:
+        yield (
+            f"{_who(row, swept)}: the queue of {row['grows']} grows without bound (in "
+            f"{row['unstable_seeds']} of {row['seeds']} replications); latencies would only say "
+            "how long the run was"
+        )
+
+
 def _overloads(row: Row, swept: Sequence[str]) -> Iterator[str]:
     for load, what in LOADS.items():
         if row[load] > 1:
+            otherwise = "; unless tasks give up, its queue grows as long as tasks come"
             yield (
-                f"{_who(row, swept)}: {what} was offered {row[load]:.2f} times the work it can do; "
-                "unless tasks give up, its queue and the averages grow as long as tasks come"
+                f"{_who(row, swept)}: {what} was offered {row[load]:.2f} times the work it can do"
+                f"{otherwise if row['stable'] else ''}"
             )
 
 

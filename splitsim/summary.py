@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from splitsim import stability
 from splitsim.parts import PartName, parts_in, whole
 from splitsim.statistics import half_width, mean, quantiles
 from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED
@@ -18,6 +19,7 @@ from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 ENERGY = ("compute_j", "tx_j", "rx_j", "tail_j")
 NEEDED = ("device", "status", "exit", "created_s", "done_s", "sent_bytes", "correct", *ENERGY)
+READ = tuple(dict.fromkeys((*NEEDED, *stability.NEEDED)))
 INTERVALS = ("latency_mean_s", "latency_p95_s", "energy_mean_j", "deadline_miss", "goodput")
 
 LATENCIES = tuple(f"latency_{q}" for q in ("mean", *SHARES))
@@ -123,17 +125,25 @@ def summarise(
 def _row(folder: Path, names: Sequence[PartName], warmup_s: float) -> Row:
     boards = [name.read(folder, "devices") for name in names]
     servers = [name.read(folder, "servers") for name in names]
-    tasks = [
-        Tasks.of(name.read(folder, "tasks", NEEDED), board, warmup_s)
-        for name, board in zip(names, boards, strict=True)
-    ]
+    read = [name.read(folder, "tasks", READ) for name in names]
+    tasks = [Tasks.of(*of_part, warmup_s) for of_part in zip(read, boards, strict=True)]
     row = Tasks.join(tasks).row() | _board_row(_join(boards), _join(servers))
     row = {name: row[name] for name in COLUMNS}
     row["seeds"] = len(names)
     seeds = [part.row() for part in tasks]
     for name in INTERVALS:
         row[f"{name}_ci95"] = half_width([seed[name] for seed in seeds])
-    return row | _loads(_join(boards), _join(servers))
+    return row | _loads(_join(boards), _join(servers)) | _verdict(read, boards, warmup_s)
+
+
+def _verdict(tasks: Sequence[Table], boards: Sequence[Table], from_s: float) -> Row:
+    """Whether all queues are stable; if not, which grow, and in how many replications."""
+    queues = [
+        stability.growing(rows, board, from_s, float(np.max(board["duration_s"])))
+        for rows, board in zip(tasks, boards, strict=True)
+    ]
+    unstable = sum(map(bool, queues))
+    return {"stable": not unstable, "unstable_seeds": unstable, "grows": stability.in_words(queues)}
 
 
 def _board_row(boards: Table, servers: Table) -> Row:

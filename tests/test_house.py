@@ -45,6 +45,7 @@ FLOORS = {
     4: (
         "simulation",
         "statistics",
+        "stability",
         "notes",
         "basis",
         "parts",

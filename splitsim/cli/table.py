@@ -49,7 +49,7 @@ def summary_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
     for name in failed:
         table.add_column(name, justify="right", no_wrap=True)
     for n, row in enumerate(rows):
-        numbers = [_number(row[name] * factor, digits) for name, _, factor, digits in columns]
+        numbers = [_cell(row, *column) for column in columns]
         counts = [f"{row[name]:,}" for name in failed]
         table.add_row(*_names(row, swept), *numbers, *counts, end_section=_ends_point(rows, n))
     return table
@@ -119,6 +119,12 @@ def _names(row: Row, swept: Sequence[str]) -> list[str]:
     """What was swept, and the policy, marked where it is overloaded."""
     mark = " [red]*[/red]" if is_overloaded(row) else ""
     return [*(escape(str(row[name])) for name in swept), row["policy"] + mark]
+
+
+def _cell(row: Row, name: str, _: str, factor: float, digits: int) -> str:
+    """A number; of a latency that grows with the run, that it does."""
+    grows = not row["stable"] and name.startswith("latency")
+    return "[red]grows[/red]" if grows else _number(row[name] * factor, digits)
 
 
 def _number(value: float, digits: int) -> str:

@@ -206,6 +206,8 @@ def _summary_line(row: Row, units: Sequence[Unit]) -> Line:
 
 
 def _cell(row: Row, column: Column, found: Unit) -> Cell:
+    if not row["stable"] and column.key.startswith("latency"):
+        return Cell("grows", marked=True)
     interval = row[column.interval] if column.interval else math.nan
     return Cell(found.text(row[column.key]), found.interval(interval))
 
