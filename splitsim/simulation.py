@@ -13,16 +13,19 @@ from itertools import repeat
 import numpy as np
 
 from splitsim.luck import Luck
+from splitsim.outages import mask
 from splitsim.policies.base import Policy
 from splitsim.rng import endless, stream
 from splitsim.scenario import PolicySpec, Spec
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock
 from splitsim.system.device import Device, DeviceSpec
+from splitsim.system.events import EventRow, device_events
 from splitsim.system.life import arrivals
 from splitsim.system.server import Server
 from splitsim.task import Record
 from splitsim.view import Options
+from splitsim.world.presence import Times
 
 SLICES = 100  # how often progress is reported
 
@@ -42,6 +45,8 @@ class DeviceRow:
     tasks: int
     duration_s: float  # in which tasks were created
     end_s: float  # duration_s, or when the last task and all that was begun ended, if later
+    join_s: float  # from when on it was there
+    leave_s: float | None  # until when, if it left
     off_s: float | None  # when its battery was empty, if it was
     compute_s: float  # work the compute unit took
     offered_compute_s: float  # work it was offered
@@ -80,6 +85,7 @@ class Part:
     tasks: list[Record] = field(default_factory=list)
     devices: list[DeviceRow] = field(default_factory=list)
     servers: list[ServerRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
 
 
 def simulate(
@@ -130,10 +136,7 @@ class _World:
         ]
         self._options = {group.name: spec.device_options(group) for group in self._scenario.devices}
         members = [(group, n) for group in self._scenario.devices for n in range(group.count)]
-        self._devices = [
-            self._device(index, group, f"{group.name}-{n}")
-            for index, (group, n) in enumerate(members)
-        ]
+        self._devices = [self._device(index, group, n) for index, (group, n) in enumerate(members)]
 
     def run(self, progress: Callable[[float, int], None] | None) -> None:
         """Simulate until the last task has ended."""
@@ -157,6 +160,13 @@ class _World:
             self._tasks,
             [self._device_row(device, end_s) for device in self._devices],
             [self._server_row(server, end_s) for server in self._servers],
+            [
+                row
+                for device in self._devices
+                for row in device_events(
+                    self._spec.point, self._policy.name, self._seed, device, end_s
+                )
+            ],
         )
 
     def _create(self, device: Device, task: int) -> Record:
@@ -168,7 +178,8 @@ class _World:
         self._tasks.append(record)
         return record
 
-    def _device(self, index: int, group: DeviceSpec, name: str) -> Device:
+    def _device(self, index: int, group: DeviceSpec, member: int) -> Device:
+        name = f"{group.name}-{member}"
         cell = self._scenario.cells[group.cell]
         options = self._options[group.name]
         uplink, downlink = (
@@ -190,7 +201,17 @@ class _World:
             snrs=cell.snrs(partial(stream, self._seed, "uplink-fading", name)),
             luck=self._luck(group, name),
             horizon_s=self._horizon_s,
+            join_s=self._time_s("join", group.join_s, name, member, 0.0),
+            leave_s=self._time_s("leave", group.leave_s, name, member, math.inf),
         )
+
+    def _time_s(
+        self, what: str, times: Times | None, device: str, member: int, without_s: float
+    ) -> float:
+        """When a device joins or leaves."""
+        if times is None:
+            return without_s
+        return times.time_s(member, stream(self._seed, what, device))
 
     def _instance(self, options: Options, device: str) -> Policy:
         """A fresh policy for each device, or one for all if its class says ``shared``."""
@@ -221,7 +242,8 @@ class _World:
     def _device_row(self, device: Device, end_s: float) -> DeviceRow:
         board = device.board
         idle_j = board.settle(end_s)
-        off_s = None if board.off_s == math.inf else board.off_s
+        off_s = board.off_s if board.off_s < device.leave_s else None
+        left = device.leave_s <= end_s and off_s is None
         return DeviceRow(
             point=self._spec.point,
             policy=self._policy.name,
@@ -234,6 +256,8 @@ class _World:
             tasks=device.created,
             duration_s=self._scenario.duration_s,
             end_s=end_s,
+            join_s=device.join_s,
+            leave_s=device.leave_s if left else None,
             off_s=off_s,
             compute_s=device.compute.busy_s,
             offered_compute_s=device.compute.offered_s,
@@ -276,4 +300,6 @@ def channel(spec: Spec, group: DeviceSpec, device: str, seed: int, way: str) -> 
     """The rate of a device, ``way`` uplink or downlink: a function of the world alone."""
     cell = spec.scenario.cells[group.cell]
     steps: Steps = getattr(cell, way).steps(partial(stream, seed, f"{way}-fading", device))
+    if cell.outages:
+        steps = steps.product(mask(cell.outages))
     return cell.transport.goodput(steps)

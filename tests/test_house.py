@@ -24,6 +24,7 @@ FLOORS = {
         "rng",
         "steps",
         "component",
+        "outages",
         "task",
         "csvtable",
         "columns",

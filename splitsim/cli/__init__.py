@@ -199,7 +199,7 @@ def _finish(results: Results) -> None:
     """Print the table, write the report, and tell of parts that failed."""
     from rich.console import Console
 
-    from splitsim.cli.table import best_table, notes, summary_table
+    from splitsim.cli.table import best_table, notes, phases_table, summary_table
     from splitsim.folder import failures
     from splitsim.report.page import write_report
 
@@ -207,6 +207,9 @@ def _finish(results: Results) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     if rows:
         console.print(summary_table(rows, swept))
+    if results.phase_rows:
+        _print("")
+        console.print(phases_table(results.phase_rows, swept))
     for note in notes(rows, swept):
         _print(f"* {note}")
     if rows and results.shifts:

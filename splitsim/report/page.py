@@ -124,6 +124,10 @@ class _Content:
         return tables.summary_table(self.rows, self.swept)
 
     @property
+    def phases(self) -> tables.Table:
+        return tables.phases_table(self.results.phase_rows, self.swept)
+
+    @property
     def notes(self) -> list[str]:
         return notes(self.rows, list(self.swept[0]))
 

@@ -17,6 +17,7 @@ from splitsim.outcomes import Outcomes
 from splitsim.policies.kinds import KINDS, arguments, policy_class
 from splitsim.profiles import Tables
 from splitsim.rng import stream
+from splitsim.scenario.changes import turns
 from splitsim.scenario.document import Document, Path_, did_you_mean, listed
 from splitsim.scenario.explain import blame, explain
 from splitsim.scenario.schema import PolicySpec, Scenario, Spec
@@ -26,6 +27,7 @@ from splitsim.system.server import ServerSpec
 from splitsim.world.channel import TraceChannel
 
 T = TypeVar("T")
+BY_HAND = ("--set", "override")  # where a value stands that the file does not say
 
 
 @dataclass
@@ -78,10 +80,34 @@ class Checks:
         scenario = self.scenario
         if scenario.warmup_s >= scenario.duration_s:
             self._wrong(("warmup_s",), f"must be less than duration_s ({scenario.duration_s:g})")
+        self._changes()
         for name, cell in scenario.cells.items():
             for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
                 if isinstance(channel, TraceChannel) and not channel.loop:
                     self._trace_end(("cells", name, way), channel.length_s)
+
+    def _changes(self) -> None:
+        """A change after the end is a mistake, unless who shortens a run by hand knows of it."""
+        scenario, document = self.scenario, self.document
+        shortened = document.where(("duration_s",)).startswith(BY_HAND)
+        late: dict[Path_, float] = {}
+        for turn in turns(scenario, scenario.devices):
+            if turn.begins_s >= scenario.duration_s and turn.path[-1] != "to_s":
+                late.setdefault(turn.path, turn.time_s)
+        for path, time_s in late.items():
+            what = (
+                f"a change at {time_s:g} s comes after the end, duration_s {scenario.duration_s:g}"
+            )
+            if shortened:
+                self.warnings.append(document.problem(path, f"{what}: it does not happen"))
+            else:
+                self._wrong(path, f"{what}; let it come earlier, or the run last longer")
+        if scenario.is_terminating and scenario.warmup_s:
+            what = (
+                f"is not used, for conditions change, first at {scenario.phases_s[1]:g} s, and "
+                "all tasks count, phase by phase; leave it out"
+            )
+            self.warnings.append(document.problem(("warmup_s",), what))
 
     def _trace_end(self, path: Path_, length_s: float) -> None:
         if length_s < self.scenario.duration_s:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from splitsim.component import Component, Count, Name, Positive
 from splitsim.entries import Hardware
@@ -24,6 +24,7 @@ from splitsim.system.stations import Fifo, Job, Link, Transfer
 from splitsim.task import DONE, STAMPS, UNFINISHED, Demand, Option, Record
 from splitsim.view import Options
 from splitsim.world.arrivals import Arrivals
+from splitsim.world.presence import Times
 from splitsim.world.service import ConstantService, Service
 
 
@@ -44,7 +45,9 @@ class Timeout(Component):
 class DeviceSpec(Component):
     """A group of equal devices in the scenario file.
 
-    ``max_in_flight`` skips a frame while that many are unanswered.
+    ``max_in_flight`` skips a frame while that many are unanswered. A device creates tasks and
+    draws power from ``join_s`` to ``leave_s``; tasks under way when it leaves end as
+    ``unfinished``, as when a battery is empty.
     """
 
     name: Name
@@ -57,6 +60,20 @@ class DeviceSpec(Component):
     service: Service = ConstantService()
     max_in_flight: Count | None = None
     battery: BatterySpec | None = None
+    join_s: Times | None = None
+    leave_s: Times | None = None
+
+    @model_validator(mode="after")
+    def _joins_first(self) -> Self:
+        if self.join_s is not None and self.leave_s is not None:
+            for member in range(self.count):
+                joined_s, left_s = self.join_s.bounds_s(member)[1], self.leave_s.bounds_s(member)[0]
+                if left_s <= joined_s:
+                    raise ValueError(
+                        f"leave_s: {self.name}-{member} may leave at {left_s:g} s, before it has "
+                        f"joined ({joined_s:g} s); let it leave later"
+                    )
+        return self
 
 
 class Device:
@@ -79,6 +96,8 @@ class Device:
         snrs: Steps | None,
         luck: Iterator[Luck],
         horizon_s: float,
+        join_s: float = 0.0,
+        leave_s: float = math.inf,
     ) -> None:
         self.clock = clock
         self.index = index
@@ -92,9 +111,10 @@ class Device:
         self.downlink = downlink
         self.snrs = snrs
         self.luck = luck
-        self.horizon_s = horizon_s
+        self.horizon_s = min(horizon_s, leave_s)
+        self.join_s, self.leave_s = join_s, leave_s
         self.compute = Fifo(clock)
-        self.board = Board(hardware, options.radio, uplink, downlink, spec.battery)
+        self.board = Board(hardware, options.radio, uplink, downlink, spec.battery, join_s, leave_s)
         self.radio = self.board.radio
         self.position = {server.name: n for n, server in enumerate(servers)}
         self.one_way_s = [cell.latency_s + server.spec.backhaul_s for server in servers]
@@ -183,7 +203,7 @@ class Device:
         record.answer_start_s = answer.start_s
 
     def cut_off(self, record: Record, awaited: object) -> None:
-        """End a task that was under way when the battery was empty.
+        """End a task that was under way when the battery was empty, or the device left.
 
         Args:
             record: its row.

@@ -7,11 +7,13 @@ decode, tail -> answer -> done.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from itertools import count
 from typing import Any
 
 from splitsim.luck import Luck
 from splitsim.system.clock import Life, Moment, task_key
 from splitsim.system.device import Device
+from splitsim.system.server import Server
 from splitsim.system.stations import Job, Transfer, settle, travel
 from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED, Option, Record
 
@@ -31,9 +33,10 @@ def arrivals(
     """
     clock, spec = device.clock, device.spec
     closed, most = spec.arrivals.closed, spec.max_in_flight
+    until_s, tasks = min(until_s, device.leave_s), count()
     still = 0
-    for task, time_s in enumerate(times):
-        created_s = clock.now + time_s if closed else time_s
+    for time_s in times:
+        created_s = max(clock.now, device.join_s) + time_s if closed else time_s
         still = still + 1 if created_s == clock.now else 0
         if still > INSTANT:
             raise RuntimeError(
@@ -42,6 +45,9 @@ def arrivals(
             )
         if created_s >= until_s:
             return
+        if created_s < device.join_s:
+            continue
+        task = next(tasks)
         yield clock.at(created_s, Moment(clock, task_key(device.index, task)))
         record, luck = create(task), next(device.luck)
         record.created_s = created_s
@@ -124,9 +130,12 @@ def _journey(
     if sent.gave_up or sent.end_s is None:
         return False
 
+    server = device.servers[at]
+    limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
+    if not (yield from _held(server, Job(clock, key, 0.0, limit_s))):
+        return False
     correct = demand.correct if way.heard is None else device.heard(record, way, sent)
     record.server_arrival_s = clock.now
-    limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
     tail = Job(clock, key, demand.tail_s * way.tail_factor(luck, at), limit_s)
     yield station.submit(tail)
     record.server_start_s, record.server_end_s = tail.start_s, tail.end_s
@@ -134,11 +143,9 @@ def _journey(
         return False
 
     told = at, station.wait_s(), clock.now
-    if device.servers[at].spec.backhaul_s:
-        back = Job(clock, key, device.servers[at].spec.backhaul_s, limit_s)
-        yield travel(back)
-        if back.gave_up:
-            return False
+    back_s = server.spec.backhaul_s
+    if not (yield from _held(server, Job(clock, key, back_s, limit_s), clock.now)):
+        return False
     answer = Transfer(clock, key, 8 * demand.answer_bytes, limit_s, device.cell.latency_s)
     answer.ready_s = device.radio.wake(record, clock.now, device.radio.down)
     yield device.receive(answer)
@@ -147,6 +154,22 @@ def _journey(
         return False
     device.known.told(*told)
     return device.leave(record, DONE, correct)
+
+
+def _held(server: Server, crossing: Job, came_s: float | None = None) -> Generator[Any, Any, bool]:
+    """Cross the back-haul, once it works; False where the task gives up before that.
+
+    Args:
+        server: at its end.
+        crossing: its work is the time that it takes from now on.
+        came_s: when the task came to the back-haul; None: it has come through now, if that works.
+    """
+    if came_s is None:
+        came_s = crossing.clock.now - server.spec.backhaul_s
+    crossing.work += server.backhaul_held_s(came_s)
+    if crossing.work:
+        yield travel(crossing)
+    return not crossing.gave_up
 
 
 def _give_up(device: Device, record: Record, option: Option, way: Option, luck: Luck) -> Life:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from splitsim.component import Component, Count, NonNegative, Positive
+from splitsim.outages import Outages, held_s, since_s
 from splitsim.rng import stream
 from splitsim.system.clock import Clock, Life, Moment
 from splitsim.system.stations import Fifo
@@ -34,7 +35,8 @@ class ServerSpec(Component):
     """A server in the scenario file.
 
     ``backhaul_s`` is the one-way latency between the cells and this server. Without
-    ``report_every_s`` a device hears of the server's queue with each answer only.
+    ``report_every_s`` a device hears of the server's queue with each answer only. What comes to
+    the back-haul in one of ``backhaul_outages`` waits, on either side, until that is over.
     """
 
     hardware: str
@@ -44,6 +46,8 @@ class ServerSpec(Component):
     service: Service = ConstantService()
     backhaul_s: NonNegative = 0.0
     report_every_s: Positive | None = None
+    outages: Outages = ()
+    backhaul_outages: Outages = ()
 
 
 class Server:
@@ -64,6 +68,11 @@ class Server:
         )
         return self.spec.background.jobs(times, works, self.spec.workers)
 
+    def backhaul_held_s(self, time_s: float) -> float:
+        """How long what comes to the back-haul at a time waits before it crosses."""
+        outages = self.spec.backhaul_outages
+        return held_s(outages, time_s) if outages else 0.0
+
     def reporting(self, until_s: float) -> Life:
         """Write down the queueing delay every ``report_every_s``."""
         every_s = self.spec.report_every_s
@@ -74,7 +83,8 @@ class Server:
     def reported(self, now_s: float, delay_s: float) -> tuple[float, float] | None:
         """The newest report that has come through: queueing delay, and when it was true."""
         every_s = self.spec.report_every_s
-        if every_s is None or now_s < delay_s:
+        sent_s = since_s(self.spec.backhaul_outages, now_s - delay_s)
+        if every_s is None or sent_s < 0:
             return None
-        n = min(int((now_s - delay_s) / every_s), len(self._reports) - 1)
+        n = min(int(sent_s / every_s), len(self._reports) - 1)
         return (self._reports[n], n * every_s) if n >= 0 else None
