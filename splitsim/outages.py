@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
@@ -57,11 +58,11 @@ def held_s(outages: Sequence[Outage], time_s: float) -> float:
     return end_s - time_s
 
 
-def since_s(outages: Sequence[Outage], time_s: float) -> float:
-    """The beginning of the outage that is under way at a time; that time if none is."""
+def through_s(outages: Sequence[Outage], time_s: float) -> float:
+    """The latest time, up to a given one, at which no outage was in the way."""
     for outage in reversed(outages):
         if outage.from_s <= time_s < outage.to_s:
-            time_s = outage.from_s
+            time_s = math.nextafter(outage.from_s, -math.inf)
     return time_s
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 WIDE = 160  # columns of a table that is not printed on a terminal
+SHOWN = 60  # rows of a table by phase
 
 app = typer.Typer(
     help="Simulate split computing: devices, fading channels, loaded edge servers.",
@@ -207,7 +208,9 @@ def _finish(results: Results) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     if rows:
         console.print(summary_table(rows, swept))
-    if results.phase_rows:
+    if len(results.phase_rows) > SHOWN:
+        _print(f"\nby phase between changes: {results.folder / 'phases.csv'}")
+    elif results.phase_rows:
         _print("")
         console.print(phases_table(results.phase_rows, swept))
     for note in notes(rows, swept):

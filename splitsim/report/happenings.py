@@ -41,33 +41,23 @@ class Happenings:
         if rows.empty:
             return
         here = (rows["point"] == point) & (rows["policy"] == policy) & (rows["seed"] == 0)
-        for row in rows[here & (rows["device"] == self._device)].itertuples():
-            where = f"devices.{row.device}"
-            yield Event(
-                where, str(row.what), float(row.start_s), float(row.end_s), bool(row.is_bad)
-            )
+        columns = ("what", "start_s", "end_s", "is_bad")
+        own = rows[here & (rows["device"] == self._device)]
+        for what, start_s, end_s, is_bad in zip(*(own[c].tolist() for c in columns), strict=True):
+            yield Event(f"devices.{self._device}", what, "", start_s, end_s, bool(is_bad))
 
 
 def lanes(events: Sequence[Event]) -> list[tuple[str, list[Event]]]:
-    """Events by where they happen, those at the same time in lanes of their own."""
-    found: list[tuple[str, list[Event]]] = []
+    """Events by where and what they are."""
+    found: dict[str, list[Event]] = {}
     for event in events:
-        free = [lane for where, lane in found if where == event.where and _fits(lane, event)]
-        if free:
-            free[0].append(event)
-        else:
-            found.append((event.where, [event]))
-    return found
-
-
-def _fits(lane: Sequence[Event], event: Event) -> bool:
-    """What varies alike stays in one lane: the first word names what it is."""
-    last = lane[-1]
-    return last.end_s <= event.start_s and last.what.split()[0] == event.what.split()[0]
+        where = short(event.where.partition(".")[2])
+        found.setdefault(f"{where}, {event.what}", []).append(event)
+    return list(found.items())
 
 
 def bars(events: Sequence[Event]) -> list[Any]:
-    """A bar for each event, with what it is written in it as far as it fits."""
+    """A bar for each event, with its value written in it where it fits."""
     import plotly.graph_objects as go
 
     return [
@@ -77,16 +67,18 @@ def bars(events: Sequence[Event]) -> list[Any]:
             y=[n] * len(lane),
             orientation="h",
             yaxis="y4",
-            text=[event.what for event in lane],
+            text=[event.value for event in lane],
+            hovertext=[f"{event.what} {event.value}" for event in lane],
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,
             marker={
                 "color": [BAD if event.is_bad else CALM for event in lane],
                 "opacity": [0.75 if event.is_bad else 0.3 for event in lane],
+                "line": {"width": 1, "color": "#ffffff"},
             },
             width=0.8,
-            hovertemplate="%{text}<br>from %{base:.4~g} s for %{x:.4~g} s<extra></extra>",
+            hovertemplate="%{hovertext}<br>from %{base:.4~g} s for %{x:.4~g} s<extra></extra>",
         )
         for n, (_, lane) in enumerate(lanes(events))
     ]
@@ -94,7 +86,7 @@ def bars(events: Sequence[Event]) -> list[Any]:
 
 def axis(events: Sequence[Event]) -> dict[str, Any]:
     """The axis of the lanes."""
-    names = [short(where.partition(".")[2]) for where, _ in lanes(events)]
+    names = [name for name, _ in lanes(events)]
     return {
         "range": [len(names) - 0.4, -0.6],
         "tickvals": list(range(len(names))),

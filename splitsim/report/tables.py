@@ -102,7 +102,7 @@ def phases_table(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> Tab
         rows: of the summary by phase.
         swept: by point.
     """
-    columns = [column for column in SUMMARY if rows and column.key in rows[0]]
+    columns = [c for c in SUMMARY if rows and c.key in rows[0]]
     units = [unit(c.kind, (row[c.key] for row in rows)) for c in columns]
     ordered = sorted(rows, key=lambda row: (row["point"], row["phase"]))  # policies stay in order
     bodies = [
@@ -112,7 +112,6 @@ def phases_table(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> Tab
                 Line(
                     str(row["policy"]),
                     [
-                        Cell(f"{row['tasks']:,}"),
                         *(_cell(row, c, u) for c, u in zip(columns, units, strict=True)),
                         _failed(row),
                     ],
@@ -126,7 +125,7 @@ def phases_table(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> Tab
         for span in [_span(from_s, to_s)]
     ]
     headings = [(c.title, found.name) for c, found in zip(columns, units, strict=True)]
-    return Table("", [("Tasks", ""), *headings, ("No answer", "%")], bodies)
+    return Table("", [*headings, ("No answer", "%")], bodies)
 
 
 def _span(from_s: float, to_s: float) -> str:

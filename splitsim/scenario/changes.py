@@ -21,7 +21,7 @@ Change = AnyCurve | Outage
 
 
 class Event(NamedTuple):
-    """Something that happens, or is so for a while.
+    """Something that happens, or has a value for a while.
 
     ``where`` is the room and the name: ``servers.edge``, ``devices.nano-0``. ``is_bad`` tells
     what is down or slow.
@@ -29,6 +29,7 @@ class Event(NamedTuple):
 
     where: str
     what: str
+    value: str
     start_s: float
     end_s: float
     is_bad: bool = False
@@ -108,7 +109,7 @@ def events(component: BaseModel, names: Mapping[Path_, str], until_s: float) -> 
         rest = [str(key) for key in path[2:] if not isinstance(key, int)]
         if isinstance(change, Outage):
             what = "outage" if rest == ["outages"] else rest[-1].replace("_outages", " outage")
-            found.append(Event(where, what, change.from_s, min(change.to_s, until_s), True))
+            found.append(Event(where, what, "", change.from_s, min(change.to_s, until_s), True))
         else:
             found += _curve_events(where, ".".join(rest), change, until_s)
     return [event for event in found if event.start_s < until_s]
@@ -117,9 +118,9 @@ def events(component: BaseModel, names: Mapping[Path_, str], until_s: float) -> 
 def _curve_events(where: str, what: str, curve: AnyCurve, until_s: float) -> list[Event]:
     edges = [0.0, *(t for t in curve.turns_s if t < until_s), until_s]
     if isinstance(curve, CsvCurve):
-        return [Event(where, f"{what} as in {curve.file}", 0.0, until_s)]
+        return [Event(where, what, f"as in {curve.file}", 0.0, until_s)]
     if len(edges) > MOST_EVENTS or isinstance(curve, ConstantCurve):
-        return [Event(where, f"{what} changes", 0.0, until_s)]
+        return [Event(where, what, "changes", 0.0, until_s)]
     values = list(curve.values)
     if isinstance(curve, StepCurve):
         words = [f"{value:.4g}" for value in values]
@@ -127,6 +128,6 @@ def _curve_events(where: str, what: str, curve: AnyCurve, until_s: float) -> lis
         words = [f"{a:.4g} to {b:.4g}" for a, b in pairwise([*values, values[-1]])]
         words[-1] = f"{values[-1]:.4g}"
     return [
-        Event(where, f"{what} {word}", begin, end)
+        Event(where, what, word, begin, end)
         for word, (begin, end) in zip(words, pairwise(edges), strict=False)
     ]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from splitsim.component import Component, Count, NonNegative, Positive
-from splitsim.outages import Outages, held_s, since_s
+from splitsim.outages import Outages, held_s, through_s
 from splitsim.rng import stream
 from splitsim.system.clock import Clock, Life, Moment
 from splitsim.system.stations import Fifo
@@ -83,7 +83,7 @@ class Server:
     def reported(self, now_s: float, delay_s: float) -> tuple[float, float] | None:
         """The newest report that has come through: queueing delay, and when it was true."""
         every_s = self.spec.report_every_s
-        sent_s = since_s(self.spec.backhaul_outages, now_s - delay_s)
+        sent_s = through_s(self.spec.backhaul_outages, now_s - delay_s)
         if every_s is None or sent_s < 0:
             return None
         n = min(int(sent_s / every_s), len(self._reports) - 1)
