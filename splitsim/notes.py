@@ -26,6 +26,7 @@ def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
     found = [sentence for row in rows for sentence in _growth(row, swept)]
     found += [sentence for row in rows for sentence in _overloads(row, swept)]
     found += [sentence for row in rows for sentence in _batteries(row, swept)]
+    found += [sentence for row in rows for sentence in _heat(row, swept)]
     for key, whose in (("energy_mean_j", "the devices"), ("server_energy_mean_j", "the servers")):
         found += _unknown(rows, key, whose)
     return found
@@ -62,6 +63,14 @@ def _batteries(row: Row, swept: Sequence[str]) -> Iterator[str]:
         yield (
             f"{_who(row, swept)}: {row['devices_off']:.0%} of the devices were off before the end, "
             "their batteries empty; their later tasks are dropped and count as 0 J in the mean"
+        )
+
+
+def _heat(row: Row, swept: Sequence[str]) -> Iterator[str]:
+    if row["throttled"]:
+        yield (
+            f"{_who(row, swept)}: the devices were too hot for {row['throttled']:.1%} of the time, "
+            "and computed more slowly"
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from splitsim.simulation import DeviceRow, Part, ServerRow
-from splitsim.system.events import EventRow
+from splitsim.system.happened import EventRow
 from splitsim.task import Record
 
 if TYPE_CHECKING:

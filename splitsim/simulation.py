@@ -20,12 +20,12 @@ from splitsim.scenario import PolicySpec, Spec
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock
 from splitsim.system.device import Device, DeviceSpec
-from splitsim.system.events import EventRow, device_events
+from splitsim.system.happened import EventRow, device_events, pace
 from splitsim.system.life import arrivals
 from splitsim.system.server import Server
 from splitsim.task import Record
 from splitsim.view import Options
-from splitsim.world.presence import Times
+from splitsim.world.presence import when_s
 
 SLICES = 100  # how often progress is reported
 
@@ -48,6 +48,9 @@ class DeviceRow:
     join_s: float  # from when on it was there
     leave_s: float | None  # until when, if it left
     off_s: float | None  # when its battery was empty, if it was
+    throttled_s: float  # for how long it was too hot
+    peak_c: float | None  # its highest temperature, where that is known
+    capacity_s: float  # work it could do until duration_s, heat left aside
     compute_s: float  # work the compute unit took
     offered_compute_s: float  # work it was offered
     airtime_s: float
@@ -156,17 +159,12 @@ class _World:
         """Settle the accounts."""
         left_s = max((record.left_s or 0.0 for record in self._tasks), default=0.0)
         end_s = max(self._scenario.duration_s, left_s, *(d.busy_until_s for d in self._devices))
+        whose = self._spec.point, self._policy.name, self._seed
         return Part(
             self._tasks,
             [self._device_row(device, end_s) for device in self._devices],
             [self._server_row(server, end_s) for server in self._servers],
-            [
-                row
-                for device in self._devices
-                for row in device_events(
-                    self._spec.point, self._policy.name, self._seed, device, end_s
-                )
-            ],
+            [row for device in self._devices for row in device_events(device, end_s, *whose)],
         )
 
     def _create(self, device: Device, task: int) -> Record:
@@ -201,17 +199,9 @@ class _World:
             snrs=cell.snrs(partial(stream, self._seed, "uplink-fading", name)),
             luck=self._luck(group, name),
             horizon_s=self._horizon_s,
-            join_s=self._time_s("join", group.join_s, name, member, 0.0),
-            leave_s=self._time_s("leave", group.leave_s, name, member, math.inf),
+            join_s=when_s(group.join_s, "join", self._seed, name, 0.0),
+            leave_s=when_s(group.leave_s, "leave", self._seed, name, math.inf),
         )
-
-    def _time_s(
-        self, what: str, times: Times | None, device: str, member: int, without_s: float
-    ) -> float:
-        """When a device joins or leaves."""
-        if times is None:
-            return without_s
-        return times.time_s(member, stream(self._seed, what, device))
 
     def _instance(self, options: Options, device: str) -> Policy:
         """A fresh policy for each device, or one for all if its class says ``shared``."""
@@ -259,6 +249,7 @@ class _World:
             join_s=device.join_s,
             leave_s=device.leave_s if left else None,
             off_s=off_s,
+            **pace(device, self._scenario.duration_s, end_s),
             compute_s=device.compute.busy_s,
             offered_compute_s=device.compute.offered_s,
             airtime_s=device.uplink.airtime_s,

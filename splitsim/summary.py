@@ -20,6 +20,7 @@ from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 ENERGY = ("compute_j", "tx_j", "rx_j", "tail_j")
 NEEDED = ("device", "status", "exit", "created_s", "done_s", "sent_bytes", "correct", *ENERGY)
+LEAST_S = 1e-9  # a device that was hardly there
 READ = tuple(dict.fromkeys((*NEEDED, *stability.NEEDED)))
 INTERVALS = ("latency_mean_s", "latency_p95_s", "energy_mean_j", "deadline_miss", "goodput")
 
@@ -30,7 +31,7 @@ COLUMNS = (
     *(f"{latency}_all_s" for latency in LATENCIES),
     *("energy_mean_j", "board_energy_mean_j", "board_power_w"),
     *("deadline_miss", "goodput", "accuracy", "sent_bytes_mean"),
-    *("server_energy_mean_j", "devices_off", "exited"),
+    *("server_energy_mean_j", "devices_off", "throttled", "exited"),
 )
 
 Table = Mapping[str, np.ndarray]
@@ -195,6 +196,7 @@ def _board_row(boards: Table, servers: Table) -> Row:
         "board_energy_mean_j": float(np.sum(boards["board_j"]) / tasks),
         "board_power_w": mean(boards["board_j"] / _there_s(boards, boards["end_s"])),
         "devices_off": mean(~np.isnan(off_s)),
+        "throttled": mean(boards["throttled_s"] / _there_s(boards, boards["end_s"])),
         "server_energy_mean_j": float(np.sum(servers["board_j"]) / tasks),
     }
 
@@ -202,7 +204,7 @@ def _board_row(boards: Table, servers: Table) -> Row:
 def _there_s(boards: Table, until_s: np.ndarray) -> np.ndarray:
     """How long each device was there and on until a time."""
     off_s = np.fmin(boards["off_s"].astype(float), boards["leave_s"].astype(float))
-    there_s: np.ndarray = np.maximum(np.fmin(until_s, off_s) - boards["join_s"], 1e-9)
+    there_s: np.ndarray = np.maximum(np.fmin(until_s, off_s) - boards["join_s"], LEAST_S)
     return there_s
 
 
@@ -216,8 +218,9 @@ def _loads(boards: Table, servers: Table) -> Row:
     capacity_s = servers["workers"] * servers["duration_s"]
     server = (servers["offered_s"] + servers["background_s"]) / capacity_s
     there_s = _there_s(boards, boards["duration_s"])
+    capacity_s = np.maximum(boards["capacity_s"], LEAST_S)
     loads = {
-        "device_load": float(np.max(boards["offered_compute_s"] / there_s)),
+        "device_load": float(np.max(boards["offered_compute_s"] / capacity_s)),
         "uplink_load": float(np.max(boards["airtime_s"] / there_s)),
         "server_load": float(np.max(server, initial=0.0)),
     }

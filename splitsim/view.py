@@ -219,6 +219,7 @@ class View(NamedTuple):
     battery_j: float  # what is left; inf: no battery
     in_flight: int  # own unanswered tasks, this one not counted
     told: tuple[Word, ...]  # per server
+    speed: float = 1.0  # of the device's computing, as a factor; less where it is throttled
 
 
 def _places(options: Sequence[Option], servers: Sequence[str]) -> np.ndarray:

@@ -135,6 +135,7 @@ def test_no_report_comes_through_a_backhaul_that_is_down(tmp_path):
     scenario = {
         "devices": [poisson(5.0)],
         "servers": {"edge": server},
+        "drain_s": 5.0,
         "policies": [{"name": "own", "kind": "listening:Listening"}],
     }
     loaded = build(tmp_path, scenario=scenario)

@@ -9,6 +9,7 @@ import numpy as np
 
 from splitsim.view import Options, View, Ways, Word
 
+SLOWEST = 1e-6  # a device that stands still for a while is not predicted beyond
 ROUNDING = 1e-9  # of a mean over samples
 
 
@@ -51,13 +52,17 @@ def _wait_s(word: Word, age_s: float, forget_after_s: float) -> float:
 
 def _seconds(view: View, outlook: np.ndarray, promotions: np.ndarray | float) -> np.ndarray:
     """Of every way that an option comes down to."""
-    ways, busy_s = view.options.ways, view.compute_backlog_s
+    ways, busy_s, head_s = view.options.ways, view.compute_backlog_s, view.options.ways.head_s
     seconds: np.ndarray = ways.law_s @ outlook
+    if view.speed != 1:
+        slowness = 1 / max(view.speed, SLOWEST)
+        seconds += (slowness - 1) * head_s
+        busy_s, head_s = slowness * busy_s, slowness * head_s
     if busy_s:
         seconds += busy_s
     if view.uplink_backlog_bits:
         free_s = view.uplink_backlog_bits * outlook[1]
-        seconds += ways.sends * np.maximum(free_s - busy_s - ways.head_s, 0.0)
+        seconds += ways.sends * np.maximum(free_s - busy_s - head_s, 0.0)
     if view.options.radio.promotion_s:
         seconds += view.options.radio.promotion_s * promotions
     return seconds

@@ -24,6 +24,7 @@ from splitsim.scenario.schema import PolicySpec, Scenario, Spec
 from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
+from splitsim.system.thermal import ThermalSpec
 from splitsim.world.channel import TraceChannel
 
 T = TypeVar("T")
@@ -139,6 +140,8 @@ class Checks:
             if device.battery is not None and board is not None and not board.has_watts:
                 what = f"hardware {board.name!r} has no watts in hardware.csv"
                 self._wrong(("devices", n, "battery"), f"cannot run down: {what}")
+            if device.thermal is not None and board is not None:
+                self._heat(("devices", n, "thermal"), device.thermal, board)
         for name, server in self.scenario.servers.items():
             path = ("servers", name, "hardware")
             self._watts(path, self._ask(path, self.tables.hardware, server.hardware))
@@ -149,6 +152,17 @@ class Checks:
                 self._times_of(("devices", n), model, device)
             for name, server in self.scenario.servers.items():
                 self._times_of(("servers", name), model, server)
+
+    def _heat(self, path: Path_, thermal: ThermalSpec, board: Hardware) -> None:
+        """A board must be able to cool down."""
+        if not board.has_watts:
+            what = f"cannot get warm: hardware {board.name!r} has no watts in hardware.csv"
+            self._wrong(path, f"{what}; add them, or remove this")
+            return
+        idle_c = thermal.steady_c(board.idle_w)
+        if idle_c >= thermal.released_c:
+            what = f"idles at {idle_c:.4g} degrees and would never cool down to release_c"
+            self._wrong(path, f"{what} ({thermal.released_c:g}); raise it, or lower the resistance")
 
     def _times_of(self, path: Path_, model: str, board: DeviceSpec | ServerSpec) -> None:
         """There must be a profile, and where tasks draw recorded runs, these."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from splitsim.component import Component, Count, Name, Positive
+from splitsim.component import Component, ConstantCurve, Count, Curve, Name, Positive
 from splitsim.entries import Hardware
 from splitsim.luck import Luck
 from splitsim.policies.base import Policy
@@ -19,13 +19,17 @@ from splitsim.system.cell import CellSpec
 from splitsim.system.clock import Clock
 from splitsim.system.energy import Board
 from splitsim.system.knowledge import Knowledge
+from splitsim.system.processor import Processor
 from splitsim.system.server import Server
 from splitsim.system.stations import Fifo, Job, Link, Transfer
+from splitsim.system.thermal import Heat, ThermalSpec
 from splitsim.task import DONE, STAMPS, UNFINISHED, Demand, Option, Record
 from splitsim.view import Options
 from splitsim.world.arrivals import Arrivals
 from splitsim.world.presence import Times
 from splitsim.world.service import ConstantService, Service
+
+FAR_S = 1e12  # when no curve changes any more
 
 
 class Timeout(Component):
@@ -47,7 +51,8 @@ class DeviceSpec(Component):
 
     ``max_in_flight`` skips a frame while that many are unanswered. A device creates tasks and
     draws power from ``join_s`` to ``leave_s``; tasks under way when it leaves end as
-    ``unfinished``, as when a battery is empty.
+    ``unfinished``, as when a battery is empty. ``speed`` multiplies how fast it computes, and
+    its compute increment with it.
     """
 
     name: Name
@@ -62,6 +67,8 @@ class DeviceSpec(Component):
     battery: BatterySpec | None = None
     join_s: Times | None = None
     leave_s: Times | None = None
+    speed: Curve = ConstantCurve(value=1.0)
+    thermal: ThermalSpec | None = None
 
     @model_validator(mode="after")
     def _joins_first(self) -> Self:
@@ -74,6 +81,21 @@ class DeviceSpec(Component):
                         f"joined ({joined_s:g} s); let it leave later"
                     )
         return self
+
+    @model_validator(mode="after")
+    def _computes_on(self) -> Self:
+        if not self.speed.steps().value(FAR_S):
+            raise ValueError("speed: must not be 0 for good; let the device leave instead")
+        return self
+
+    def processor(self, clock: Clock, hardware: Hardware) -> Fifo | Processor:
+        """The running compute unit."""
+        steps = self.speed.steps()
+        if self.thermal is None and steps.always == 1:
+            return Fifo(clock)
+        if self.thermal is None:
+            return Processor(clock, steps, None)
+        return Processor(clock, steps, Heat(self.thermal, hardware.idle_w, hardware.compute_w))
 
 
 class Device:
@@ -113,7 +135,7 @@ class Device:
         self.luck = luck
         self.horizon_s = min(horizon_s, leave_s)
         self.join_s, self.leave_s = join_s, leave_s
-        self.compute = Fifo(clock)
+        self.compute = spec.processor(clock, hardware)
         self.board = Board(hardware, options.radio, uplink, downlink, spec.battery, join_s, leave_s)
         self.radio = self.board.radio
         self.position = {server.name: n for n, server in enumerate(servers)}
@@ -136,6 +158,8 @@ class Device:
         """Ask the policy."""
         now_s = record.created_s
         view = self.known.view(now_s, self.in_flight, self.board.left_j(now_s))
+        if isinstance(self.compute, Processor):
+            view = view._replace(speed=self.compute.speed(now_s))
         chosen = self.policy.choose(view)
         whole = type(chosen) is int or isinstance(chosen, np.integer)
         if not whole or chosen not in self._indices:

@@ -6,13 +6,21 @@ So the joules of the rows plus idle power times time are the joules of the board
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
+
+import numpy as np
 
 from splitsim.entries import Hardware, Radio
 from splitsim.system.battery import Battery, BatterySpec, Draw, steady_j
 from splitsim.system.radio import RadioMeter
 from splitsim.system.stations import Job, Link
 from splitsim.task import Record
+
+
+def _paced_j(watts: float, times_s: np.ndarray, done_s: np.ndarray, to_s: float) -> float:
+    """Joules of a computation whose pace changes, which draws power in proportion to it."""
+    return watts * float(np.interp(to_s, times_s, done_s))
 
 
 class Board:
@@ -62,8 +70,11 @@ class Board:
         record.compute_j += joules
         self.compute_j += joules
         if self.battery is not None and job.work:
-            drawn_j = partial(steady_j, joules / job.work, job.start_s)
+            drawn_j: Callable[[float], float] = partial(steady_j, joules / job.work, job.start_s)
             end_s = job.start_s + job.work
+            if job.progress is not None:
+                drawn_j = partial(_paced_j, joules / job.work, *job.progress)
+                end_s = float(job.progress[0][-1])
             draw = Draw(job.start_s, end_s, drawn_j, record, "compute_j", is_radio=False)
             self.battery.add(draw)
 

@@ -12,6 +12,8 @@ import math
 from collections.abc import Iterator
 from heapq import heapreplace
 
+import numpy as np
+
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
 
@@ -30,6 +32,8 @@ class Job(Moment):
     end_s: float | None = None
     gave_up = False
     expected = 0.0
+    progress: tuple[np.ndarray, np.ndarray] | None = None  # times and work done by then, where
+    # the pace changes; None: it is one second in a second
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from splitsim.component import Component, NonNegative, Positive
+from splitsim.rng import stream
 
 
 class Together(Component):
@@ -62,6 +63,13 @@ class Uniform(Component):
     def bounds_s(self, member: int) -> tuple[float, float]:
         """Between which times it happens to a member."""
         return self.from_s, self.to_s
+
+
+def when_s(times: Times | None, what: str, seed: int, device: str, without_s: float) -> float:
+    """When something happens to a device, whose name ends with its number in its group."""
+    if times is None:
+        return without_s
+    return times.time_s(int(device.rpartition("-")[2]), stream(seed, what, device))
 
 
 def _number_as_time(value: Any) -> Any:
