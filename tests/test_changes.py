@@ -330,16 +330,19 @@ def test_what_changes_is_told_in_words(tmp_path):
             "the one from 25 s begins before that from 20 s is over (30 s); list them in order",
         ),
         (
-            {"cells": {"cell": {"outages": [{"from_s": 100, "to_s": 140}]}}},
-            "cells.cell.outages.0.from_s: a change at 100 s comes after the end, duration_s 100; "
+            {"drain_s": 5, "cells": {"cell": {"outages": [{"from_s": 105, "to_s": 140}]}}},
+            "cells.cell.outages.0.from_s: a change at 105 s comes after the end (105 s); "
             "let it come earlier, or the run last longer",
         ),
         (
             {"devices": [poisson({"kind": "steps", "times_s": [0, 300], "values": [1, 2]})]},
-            "devices.device.arrivals.rate_hz.times_s: a change at 300 s comes after the end",
+            "devices.device.arrivals.rate_hz.times_s: a change at 300 s comes after the end (100",
         ),
         ({"devices": [poisson(1, join_s=100)]}, "devices.device.join_s: a change at 100 s comes"),
-        ({"devices": [poisson(1, leave_s=500)]}, "devices.device.leave_s: a change at 500 s comes"),
+        (
+            {"drain_s": 5, "devices": [poisson(1, leave_s=500)]},
+            "devices.device.leave_s: a change at 500 s comes",
+        ),
         (
             {"devices": [poisson(1, join_s=50, leave_s=50)]},
             "leave_s: device-0 may leave at 50 s, before it has joined (50 s); let it leave later",
@@ -373,13 +376,34 @@ def test_changes_that_cannot_be_are_told(tmp_path, changes, what):
     assert any(what in problem for problem in error.value.problems), error.value
 
 
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        (
+            {"devices": [{"deadline_s": {"kind": "ramp", "times_s": [0, 1], "values": [1, 2]}}]},
+            "devices.device.deadline_s",
+        ),
+        (
+            {"servers": {"edge": {"workers": {"kind": "steps", "times_s": [0], "values": [1]}}}},
+            "servers.edge.workers",
+        ),
+        ({"duration_s": {"kind": "csv", "file": "x.csv"}}, "duration_s"),
+    ],
+)
+def test_what_cannot_change_is_told_with_what_can(tmp_path, changes, path):
+    with pytest.raises(BadInput) as error:
+        build(tmp_path, scenario=changes)
+    (problem,) = error.value.problems
+    assert f"{path}: cannot change over time, must be a" in problem
+    for can in ("devices.*.arrivals.rate_hz", "devices.*.speed", "servers.*.background.load"):
+        assert can in problem
+
+
 def test_who_shortens_a_run_by_hand_is_warned_of_what_does_not_happen(tmp_path):
     build(tmp_path, scenario=PHASED)
-    loaded = load_scenario(tmp_path / "scenario.yaml", {"duration_s": 20.0})
+    loaded = load_scenario(tmp_path / "scenario.yaml", {"duration_s": 20.0, "drain_s": 0.0})
     assert len(loaded.warnings) == 2
-    assert all(
-        "comes after the end, duration_s 20: it does not happen" in w for w in loaded.warnings
-    )
+    assert all("comes after the end (20 s): it does not happen" in w for w in loaded.warnings)
     assert loaded.points[0].scenario.counted_s == 10
 
 

@@ -80,6 +80,22 @@ def turns(component: BaseModel, devices: Sequence[DeviceSpec]) -> Iterator[Turn]
                 yield from (Turn(("devices", n, key), time_s, time_s) for time_s in ends)
 
 
+def late(
+    component: BaseModel, devices: Sequence[DeviceSpec], duration_s: float, drain_s: float
+) -> Iterator[tuple[Path_, str]]:
+    """Changes that come after the end, each path once.
+
+    Who is on the way when the last task was created still meets changes.
+    """
+    told: set[Path_] = set()
+    for turn in turns(component, devices):
+        creates = "arrivals" in turn.path or turn.path[-1] == "join_s"
+        end_s = duration_s + (0.0 if creates else drain_s)
+        if turn.begins_s >= end_s and turn.path[-1] != "to_s" and turn.path not in told:
+            told.add(turn.path)
+            yield turn.path, f"a change at {turn.time_s:g} s comes after the end ({end_s:g} s)"
+
+
 def phases_s(component: BaseModel, devices: Sequence[DeviceSpec], until_s: float) -> list[float]:
     """Where the phases of a run begin and end; nothing if nothing changes.
 

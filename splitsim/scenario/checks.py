@@ -17,7 +17,7 @@ from splitsim.outcomes import Outcomes
 from splitsim.policies.kinds import KINDS, arguments, policy_class
 from splitsim.profiles import Tables
 from splitsim.rng import stream
-from splitsim.scenario.changes import turns
+from splitsim.scenario.changes import late
 from splitsim.scenario.document import Document, Path_, did_you_mean, listed
 from splitsim.scenario.explain import blame, explain
 from splitsim.scenario.schema import PolicySpec, Scenario, Spec
@@ -91,14 +91,7 @@ class Checks:
         """A change after the end is a mistake, unless who shortens a run by hand knows of it."""
         scenario, document = self.scenario, self.document
         shortened = document.where(("duration_s",)).startswith(BY_HAND)
-        late: dict[Path_, float] = {}
-        for turn in turns(scenario, scenario.devices):
-            if turn.begins_s >= scenario.duration_s and turn.path[-1] != "to_s":
-                late.setdefault(turn.path, turn.time_s)
-        for path, time_s in late.items():
-            what = (
-                f"a change at {time_s:g} s comes after the end, duration_s {scenario.duration_s:g}"
-            )
+        for path, what in late(scenario, scenario.devices, scenario.duration_s, scenario.drain_s):
             if shortened:
                 self.warnings.append(document.problem(path, f"{what}: it does not happen"))
             else:
