@@ -39,11 +39,12 @@ def _outlook(view: View, initial_rate_bps: float, forget_after_s: float) -> np.n
         up = initial_rate_bps
     if not down > 0:
         down = initial_rate_bps
-    waits = [_wait_s(word, view.now_s - word.at_s, forget_after_s) for word in view.told]
+    waits = [wait_s(word, view.now_s - word.at_s, forget_after_s) for word in view.told]
     return np.array([1.0, 1 / up, 1 / down, *waits])
 
 
-def _wait_s(word: Word, age_s: float, forget_after_s: float) -> float:
+def wait_s(word: Word, age_s: float, forget_after_s: float) -> float:
+    """What a server that told something some time ago is expected to make a task wait."""
     drained_s = word.wait_s - age_s
     if age_s > forget_after_s or drained_s > word.mean_s:
         return drained_s if drained_s > 0 else 0.0

@@ -63,11 +63,15 @@ class Checks:
         for key in ("devices", "policies"):
             members = enumerate(getattr(self.scenario, key))
             self._unlike([((key, n, "name"), member.name) for n, member in members])
-        cells = self.scenario.cells
         for n, device in enumerate(self.scenario.devices):
-            if device.cell not in cells:
-                what = f"no cell {device.cell!r}; there are {listed(cells)}"
-                self._wrong(("devices", n, "cell"), what + did_you_mean(device.cell, cells))
+            self._known(("devices", n, "cell"), device.cell, self.scenario.cells)
+            if device.server is not None:
+                self._known(("devices", n, "server"), device.server, self.scenario.servers)
+
+    def _known(self, path: Path_, name: str, names: Mapping[str, Any]) -> None:
+        if name not in names:
+            what = f"no {path[-1]} {name!r}; there are {listed(names)}"
+            self._wrong(path, what + did_you_mean(name, names))
 
     def _unlike(self, names: Sequence[tuple[Path_, str]]) -> None:
         """Names become file names, and not every file system tells A from a."""
@@ -259,7 +263,7 @@ class Checks:
                 self._options_suffice(path, policy, spec)
 
     def _options_suffice(self, path: Path_, policy: PolicySpec, spec: Spec) -> None:
-        unlike = {(device.hardware, device.cell): device for device in self.scenario.devices}
+        unlike = {(d.hardware, d.cell, d.server): d for d in self.scenario.devices}
         for device in unlike.values():
             rng = stream(0, "policy", device.name)
             try:

@@ -149,8 +149,11 @@ class Spec:
         """What the devices of a group can choose among."""
         cell = self.scenario.cells[device.cell]
         servers = self.scenario.servers
+        ways = self.options[device.name]
+        if device.server is not None:
+            ways = [way for way in ways if way.server in (None, device.server)]
         return Options(
-            self.options[device.name],
+            ways,
             servers=tuple(servers),
             latency_s=cell.latency_s,
             backhaul_s=[server.backhaul_s for server in servers.values()],

@@ -52,7 +52,7 @@ class DeviceSpec(Component):
     ``max_in_flight`` skips a frame while that many are unanswered. A device creates tasks and
     draws power from ``join_s`` to ``leave_s``; tasks under way when it leaves end as
     ``unfinished``, as when a battery is empty. ``speed`` multiplies how fast it computes, and
-    its compute increment with it.
+    its compute increment with it. With ``server`` that is the only one it sends to.
     """
 
     name: Name
@@ -67,6 +67,7 @@ class DeviceSpec(Component):
     battery: BatterySpec | None = None
     join_s: Times | None = None
     leave_s: Times | None = None
+    server: Name | None = None
     speed: Curve = ConstantCurve(value=1.0)
     thermal: ThermalSpec | None = None
 
