@@ -41,10 +41,11 @@ def _unknown(rows: Sequence[Row], key: str, whose: str) -> Iterator[str]:
 
 def _growth(row: Row, swept: Sequence[str]) -> Iterator[str]:
     if not row["stable"]:
+        many = "," in row["grows"]
         yield (
-            f"{_who(row, swept)}: the queue of {row['grows']} grows without bound (in "
-            f"{row['unstable_seeds']} of {row['seeds']} replications); latencies would only say "
-            "how long the run was"
+            f"{_who(row, swept)}: the queue{'s' if many else ''} of {row['grows']} "
+            f"grow{'' if many else 's'} without bound (in {row['unstable_seeds']} of "
+            f"{row['seeds']} replications); latencies would only say how long the run was"
         )
 
 

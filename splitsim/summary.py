@@ -192,11 +192,13 @@ def _board_row(boards: Table, servers: Table) -> Row:
     """Joules and watts of whole boards, over the whole run, the warm-up included."""
     off_s = boards["off_s"].astype(float)
     tasks = max(np.sum(boards["tasks"]), 1)
+    there_s = _there_s(boards, boards["end_s"])
+    came = there_s > LEAST_S
     return {
         "board_energy_mean_j": float(np.sum(boards["board_j"]) / tasks),
-        "board_power_w": mean(boards["board_j"] / _there_s(boards, boards["end_s"])),
+        "board_power_w": mean((boards["board_j"] / there_s)[came]),
         "devices_off": mean(~np.isnan(off_s)),
-        "throttled": mean(boards["throttled_s"] / _there_s(boards, boards["end_s"])),
+        "throttled": mean((boards["throttled_s"] / there_s)[came]),
         "server_energy_mean_j": float(np.sum(servers["board_j"]) / tasks),
     }
 

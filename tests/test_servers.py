@@ -70,14 +70,14 @@ def test_a_policy_that_names_another_server_is_told_before_it_runs(tmp_path):
             scenario=scenario({"p": {**OFFLOAD, "server": "edge"}}, server="twin"),
         )
     (problem,) = error.value.problems
-    assert "policies.p: no server 'edge' for model 'net'; there are twin" in problem
+    assert "policies.p: no server 'edge' for 'net'; there are twin" in problem
 
 
 def test_a_server_that_is_not_there_is_told(tmp_path):
     with pytest.raises(BadInput) as error:
         build(tmp_path, scenario=scenario({"p": OFFLOAD}, server="twim"))
     (problem,) = error.value.problems
-    assert "devices.device.server: no server 'twim'; there are edge, far, twin" in problem
+    assert "devices.device.server: no server 'twim'; there are far, edge, twin" in problem
     assert "(did you mean 'twin'?)" in problem
 
 
@@ -136,7 +136,7 @@ def test_a_server_that_was_busy_is_asked_again(tmp_path, every_s):
     blocked = (rows.created_s > 12) & (rows.created_s < 15)
     late = rows.created_s > 40
     assert every_s is None or np.mean(rows.server[blocked] == "twin") > 0.9
-    assert np.mean(rows.server[late] == "edge") > 0.4
+    assert np.mean(rows.server[late] == "edge") > (0.1 if every_s is None else 0.4)
 
 
 @pytest.mark.parametrize("server", ["nearest", "least_loaded", "cloud"])

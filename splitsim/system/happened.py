@@ -34,7 +34,7 @@ def device_events(
     def row(what: str, from_s: float, to_s: float, is_bad: int) -> EventRow:
         return EventRow(point, policy, seed, device.name, what, from_s, min(to_s, end_s), is_bad)
 
-    if device.join_s or leave_s < math.inf:
+    if (device.join_s or leave_s < math.inf) and device.join_s < end_s:
         yield row("there", device.join_s, min(leave_s, off_s), 0)
     heat = device.compute.heat if isinstance(device.compute, Processor) else None
     for from_s, to_s in heat.throttled_s(min(off_s, leave_s, end_s)) if heat else ():
