@@ -21,6 +21,7 @@ from splitsim.scenario import LoadedScenario, Spec
 from splitsim.scenario.document import dump, listed
 from splitsim.scenario.schema import MOST
 from splitsim.simulation import channel
+from splitsim.world.replay import TraceChannel
 
 FAILED = "failed"
 TIMELINE_S = 60.0  # length of the report's time line
@@ -195,6 +196,7 @@ def _manifest(scenario: LoadedScenario) -> dict[str, Any]:
             for spec in scenario.points
         ],
         "files": _file_hashes(scenario),
+        "replayed": _replayed(scenario),
         "provenance": list(scenario.tables.provenance),
         "fits": [asdict(fit) for fit in scenario.fits],
         "python": platform.python_version(),
@@ -203,6 +205,14 @@ def _manifest(scenario: LoadedScenario) -> dict[str, Any]:
         "runs": [],
         "wall_s": {},
     }
+
+
+def _replayed(scenario: LoadedScenario) -> list[str]:
+    """Recordings that every seed replays in the same way: intervals are conditional on them."""
+    cells = (cell for spec in scenario.points for cell in spec.scenario.cells.values())
+    channels = (channel for cell in cells for channel in (cell.uplink, cell.downlink))
+    same = (c for c in channels if isinstance(c, TraceChannel) and c.conditional)
+    return sorted({name for channel in same for name in channel.names})
 
 
 def _scenario_hash(scenario: LoadedScenario) -> str:

@@ -16,12 +16,13 @@ def is_overloaded(row: Row) -> bool:
     return not row["stable"] or any(row[load] > 1 for load in LOADS)
 
 
-def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
+def notes(rows: Sequence[Row], swept: Sequence[str], replayed: Sequence[str] = ()) -> list[str]:
     """Sentences, most urgent first.
 
     Args:
         rows: of a summary.
         swept: names of the swept parameters.
+        replayed: recordings that every seed replayed in the same way.
     """
     found = [sentence for row in rows for sentence in _growth(row, swept)]
     found += [sentence for row in rows for sentence in _overloads(row, swept)]
@@ -29,6 +30,12 @@ def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
     found += [sentence for row in rows for sentence in _heat(row, swept)]
     for key, whose in (("energy_mean_j", "the devices"), ("server_energy_mean_j", "the servers")):
         found += _unknown(rows, key, whose)
+    if replayed and any(row["seeds"] > 1 for row in rows):
+        what, it = ("recordings", "them") if len(replayed) > 1 else ("recording", "it")
+        found.append(
+            f"every seed replayed the same {what} ({', '.join(replayed)}): the intervals are "
+            f"conditional on {it}; with offset: drawn, or several files, the channel varies as well"
+        )
     return found
 
 

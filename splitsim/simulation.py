@@ -25,6 +25,7 @@ from splitsim.system.life import arrivals
 from splitsim.system.server import Server
 from splitsim.task import Record
 from splitsim.view import Options
+from splitsim.world.around import Around
 from splitsim.world.presence import when_s
 
 SLICES = 100  # how often progress is reported
@@ -196,7 +197,7 @@ class _World:
             servers=self._servers,
             uplink=uplink,
             downlink=downlink,
-            snrs=cell.snrs(partial(stream, self._seed, "uplink-fading", name)),
+            snrs=cell.snrs(around(self._spec, group, name, self._seed, "uplink")),
             luck=self._luck(group, name),
             horizon_s=self._horizon_s,
             join_s=when_s(group.join_s, "join", self._seed, name, 0.0),
@@ -287,10 +288,18 @@ class _World:
         )
 
 
+def around(spec: Spec, group: DeviceSpec, device: str, seed: int, way: str) -> Around:
+    """What the channel of a device depends on, ``way`` uplink or downlink."""
+    path = None
+    if group.mobility is not None:
+        path = group.mobility.path(partial(stream, seed, "mobility", device))
+    return Around(seed, device, way, group.cell, path, spec.scenario.cells[group.cell].geometry)
+
+
 def channel(spec: Spec, group: DeviceSpec, device: str, seed: int, way: str) -> Steps:
     """The rate of a device, ``way`` uplink or downlink: a function of the world alone."""
     cell = spec.scenario.cells[group.cell]
-    steps: Steps = getattr(cell, way).steps(partial(stream, seed, f"{way}-fading", device))
+    steps: Steps = getattr(cell, way).steps(around(spec, group, device, seed, way))
     if cell.outages:
         steps = steps.product(mask(cell.outages))
     return cell.transport.goodput(steps)

@@ -79,6 +79,28 @@ class Chunk:
             return begin
         return min(self.starts[i - 1] + (target - self.areas[i - 1]) / self.values[i - 1], begin)
 
+    def whens(self, targets: np.ndarray, slack: np.ndarray) -> np.ndarray:
+        """``when`` of each target, shape (n,)."""
+        starts, values, areas = (np.asarray(a) for a in (self.starts, self.values, self.areas))
+        targets = np.minimum(targets, areas[-1])
+        i = np.searchsorted(areas, targets - slack)
+        found: np.ndarray = np.append(starts, self.length_s)[i]
+        cut = (i > 0) & (areas[i] > targets)
+        before = i[cut] - 1
+        inside = starts[before] + (targets[cut] - areas[before]) / values[before]
+        found[cut] = np.minimum(inside, found[cut])
+        return found
+
+    def until(self, local_s: np.ndarray) -> np.ndarray:
+        """The area up to each local time, shape (n,)."""
+        starts, values, areas = (np.asarray(a) for a in (self.starts, self.values, self.areas))
+        if self.step_s is None:
+            i = np.searchsorted(starts, local_s, side="right") - 1
+        else:
+            i = np.minimum((local_s / self.step_s).astype(int), len(values) - 1)
+        found: np.ndarray = areas[i] + values[i] * (local_s - starts[i])
+        return found
+
 
 class Steps:
     """A piecewise-constant, non-negative function of time on [0, inf).
@@ -149,6 +171,37 @@ class Steps:
         start = k * self.period_s if k else 0.0
         return start + self._get(k).when(area - self._bases[k], slack)
 
+    def areas(self, times_s: np.ndarray) -> np.ndarray:
+        """``area`` at each of some rising times, shape (n,)."""
+        found = np.empty(len(times_s))
+        done = 0
+        while done < len(times_s):
+            k, _ = self._place(times_s[done])
+            end_s = (k + 1) * self.period_s
+            stop = max(int(np.searchsorted(times_s, end_s)), done + 1)
+            local = np.maximum(times_s[done:stop] - k * self.period_s, 0.0) if k else times_s[:stop]
+            found[done:stop] = self._base(k) + self._get(k).until(local)
+            done = stop
+        return found
+
+    def whens(self, areas: np.ndarray) -> np.ndarray:
+        """``when`` of each of some rising areas, all of which are reached, shape (n,)."""
+        found = np.empty(len(areas))
+        slack = SLACK * areas
+        wanted = areas - slack
+        done, k = 0, max(bisect_left(self._bases, wanted[0]) - 1, 0)
+        while done < len(areas):
+            stop = int(np.searchsorted(wanted, self._base(k + 1), side="right"))
+            start = k * self.period_s if k else 0.0
+            rest = areas[done:stop] - self._bases[k]
+            found[done:stop] = start + self._get(k).whens(rest, slack[done:stop])
+            done, k = stop, k + 1
+        return found
+
+    def peak(self, time_s: float) -> float:
+        """The largest value in the stretches that have begun by a time."""
+        return max(max(self._get(k).values) for k in range(self._place(time_s)[0] + 1))
+
     def finish_s(self, start_s: float, amount: float, before_s: float = math.inf) -> float:
         """When ``amount`` has come together since a time: ``when(area(start_s) + amount)``.
 
@@ -175,13 +228,13 @@ class Steps:
 
     def is_zero(self) -> Steps:
         """1 where this function is zero, 0 elsewhere."""
-        return self._map(lambda values: values == 0)
+        return self.through(lambda values: values == 0)
 
     def times(self, factor: float) -> Steps:
         """This function times a factor."""
         if factor == 1:
             return self
-        steps = self._map(lambda values: factor * values)
+        steps = self.through(lambda values: factor * values)
         steps.always = factor * self.always
         return steps
 
@@ -227,7 +280,9 @@ class Steps:
                 return
             k += 1
 
-    def _map(self, law: Callable[[np.ndarray], np.ndarray]) -> Steps:
+    def through(self, law: Callable[[np.ndarray], np.ndarray]) -> Steps:
+        """What a law makes of the values."""
+
         def chunk(k: int) -> Chunk:
             of = self._get(k)
             return Chunk(np.asarray(of.starts), law(np.asarray(of.values)), of.length_s, of.step_s)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import itertools
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,10 @@ from test_exits import LAWS, fill
 from splitsim import load_scenario, simulate
 from splitsim.errors import BadInput
 from splitsim.outcomes import Heard, Outcome
-from splitsim.rng import stream
 from splitsim.task import DONE, TIMEOUT
-from splitsim.world.fading import HOP, SAMPLES_PER_WAVELENGTH, Rayleigh
+from splitsim.world.around import Around
+from splitsim.world.clarke import HOP, SAMPLES_PER_WAVELENGTH
+from splitsim.world.fading import Rayleigh
 
 SAMPLES, NUMBERS = 30, 500
 LEVELS_DB = (-5.0, 2.0, 8.0, 14.0)
@@ -112,8 +112,8 @@ def test_at_a_constant_snr_the_nearest_level_answers(tmp_path):
 def snrs(device: str, stretches: int) -> tuple[np.ndarray, float]:
     """The SNR of a device's uplink, step by step, and the length of a step."""
     fading = Rayleigh(kind="rayleigh", doppler_hz=DOPPLER_HZ)
-    powers = fading.powers(partial(stream, 0, "uplink-fading", device))
-    gains = np.concatenate([powers(k) for k in range(stretches)])
+    stretch = fading.gains(Around(0, device, "uplink")).stretch
+    gains = np.concatenate([stretch(k)[1] for k in range(stretches)])
     return 10**0.6 * gains, 1 / (SAMPLES_PER_WAVELENGTH * DOPPLER_HZ)
 
 

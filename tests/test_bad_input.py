@@ -122,10 +122,7 @@ def test_the_scenario_is_fine_as_it_is(told):
         ([("count:", "cuont:")], ["s.yaml:8:5: devices.nano.cuont: unknown key (did you mean 'co"]),
         (
             [("doppler_hz", "dopler_hz")],
-            [
-                "s.yaml:21:7: cells.lte.uplink.fading.doppler_hz: is missing",
-                "s.yaml:21:32: cells.lte.uplink.fading.dopler_hz: unknown key (did you mean 'do",
-            ],
+            ["s.yaml:21:32: cells.lte.uplink.fading.dopler_hz: unknown key (did you mean 'do"],
         ),
         ([("    cell: lte\n", "")], ["s.yaml:7:5: devices.nano.cell: is missing"]),
         (
@@ -520,6 +517,59 @@ def test_an_alias_shares_a_channel_but_a_mistake_is_told_of_both(complaints, tol
     )
 
 
+# --- Fading ----------------------------------------------------------------------------------
+
+RAYLEIGH = "{kind: rayleigh, doppler_hz: 5}"
+
+
+@pytest.mark.parametrize(
+    ("fading", "expected"),
+    [
+        ("{kind: rician}", ["fading: say how strong the direct path is: either k_db or k_factor"]),
+        ("{kind: rician, k_db: 3, k_factor: 2, doppler_hz: 5}", ["either k_db or k_factor"]),
+        ("{kind: rician, k_factor: -1, los_doppler: 2}", ["k_factor: must be", "los_doppler: m"]),
+        ("{kind: nakagami, m: 0.4, doppler_hz: 5}", ["fading.m: must be 0.5 or more, not 0.4"]),
+        (
+            "{kind: rayleigh, doppler_hz: 5, carrier_hz: 1e9}",
+            ["fading: carrier_hz does nothing beside doppler_hz; remove one of them"],
+        ),
+        (
+            "{kind: rayleigh, carrier_hz: 1e9}",
+            ["lte.uplink.fading: needs doppler_hz, or mobility of the device, whose speed then c"],
+        ),
+        ("{kind: gilbert-elliott, good_s: 1, bad_s: 0, bad_db: 3}", ["bad_s: m", "bad_db: must"]),
+        ("{kind: none, doppler_hz: 5}", ["fading.doppler_hz: unknown key; there "]),
+        ("{kind: recorded, file: none.fad}", ["fading: none.fad: no such file"]),
+        ("{kind: rice}", ["no kind 'rice'"]),
+    ],
+)
+def test_fading(complaints, fading, expected):
+    matches(complaints(edited((RAYLEIGH, fading))), *expected)
+
+
+def test_fading_over_distance_needs_a_wavelength(complaints, told):
+    """Of its own, or of the cell's geometry."""
+    moves = ("count: 2\n", "count: 2\n    mobility: {kind: fixed, position_m: [0, 0]}\n")
+    where = "cells.lte.uplink.fading: needs carrier_hz, or the cell's geometry, to know the wave"
+    matches(complaints(edited(moves, (RAYLEIGH, "{kind: rayleigh}"))), where)
+    assert told(edited(moves, (RAYLEIGH, "{kind: rayleigh, carrier_hz: 1e9}"))) == (0, [])
+    geometry = (
+        "  lte:\n",
+        "  lte:\n    geometry: {carrier_hz: 2e9, sites: [{position_m: [0, 9]}]}\n",
+    )
+    assert told(edited(moves, geometry, (RAYLEIGH, "{kind: rayleigh}"))) == (0, [])
+
+
+def test_reciprocal_fading_is_said_in_the_same_words_for_both_directions(complaints, told):
+    text = edited(("uplink:\n", "uplink: &up\n"), ("{kind: constant, rate_bps: 20e6}", "*up"))
+    same = text.replace("doppler_hz: 5", "doppler_hz: 5, reciprocal: true")
+    assert told(same) == (0, [])
+    down = "{kind: fading, bandwidth_hz: 1e6, snr: {kind: constant, mean_db: 12}, "
+    down += "fading: {kind: rayleigh, doppler_hz: 6}, rate: {kind: shannon}}"
+    lines = complaints(same.replace("*up", down))
+    matches(lines, "s.yaml:23:85: cells.lte.downlink.fading: reciprocal fading is the same in both")
+
+
 # --- Traces ----------------------------------------------------------------------------------
 
 
@@ -562,7 +612,7 @@ def test_an_alias_shares_a_channel_but_a_mistake_is_told_of_both(complaints, tol
         (
             "time_s,rate_bps\n0,5\n9,4\n10,",
             ", format: x",
-            ["must be 'mahimahi', 'two-column' or 'c"],
+            ["must be 'mahimahi', 'two-column', 'csv', "],
         ),
         (
             "time_s,rate_bps\n0,5\n9,4\n10,",

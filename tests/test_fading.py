@@ -16,8 +16,10 @@ from scipy import integrate, special, stats
 
 from splitsim.rng import stream
 from splitsim.simulation import channel
+from splitsim.world.around import Around
 from splitsim.world.channel import FadingChannel
-from splitsim.world.fading import BLOCK, HOP, OVERLAP, SAMPLES_PER_WAVELENGTH, Clarke, Rayleigh
+from splitsim.world.clarke import BLOCK, HOP, OVERLAP, SAMPLES_PER_WAVELENGTH, Clarke
+from splitsim.world.fading import Rayleigh
 
 RARE = 1e-5  # a p-value: 4.4 standard errors
 STREAMS = 2000
@@ -29,6 +31,15 @@ AROUND = slice(HOP - 300, HOP + OVERLAP + 300)
 
 def streams(device, seed=0):
     return partial(stream, seed, "uplink-fading", f"device-{device}")
+
+
+def around(device, seed=0):
+    return Around(seed, f"device-{device}", "uplink")
+
+
+def powers(device, k):
+    """|h|^2 in stretch k of a device's uplink."""
+    return RAYLEIGH.gains(around(device)).stretch(k)[1]
 
 
 def j0(samples):
@@ -58,7 +69,7 @@ def test_power_is_exponential_across_streams_before_in_and_behind_a_cross_fade(g
 
 
 def test_power_is_exponential_across_streams_at_the_very_beginning():
-    power = [RAYLEIGH.powers(streams(n))(0)[0] for n in range(STREAMS)]
+    power = [powers(n, 0)[0] for n in range(STREAMS)]
     assert stats.kstest(power, stats.expon.cdf).pvalue > RARE
 
 
@@ -204,8 +215,8 @@ def long_powers():
     """Powers by stream over three stretches, with two cross-fades."""
     found = []
     for n in range(400):
-        powers = RAYLEIGH.powers(streams(n))
-        found.append(np.concatenate([powers(k) for k in range(3)]))
+        stretch = RAYLEIGH.gains(around(n)).stretch
+        found.append(np.concatenate([stretch(k)[1] for k in range(3)]))
     return np.array(found)
 
 
@@ -249,7 +260,7 @@ LENGTH_S = 2 * HOP / SAMPLES_PER_WAVELENGTH / 4.0  # two stretches at 4 Hz
 
 def mean_rates(law, count=300):
     """Time averages of the rate in bit/s/Hz, each at another device."""
-    return np.array([law.steps(streams(n)).mean(0, LENGTH_S) / 2e6 for n in range(count)])
+    return np.array([law.steps(around(n)).mean(0, LENGTH_S) / 2e6 for n in range(count)])
 
 
 @pytest.mark.parametrize(
@@ -273,25 +284,25 @@ def test_attenuated_and_capped_capacity():
     )
     agrees(mean_rates(law), below + cap * math.exp(-knee), error=0.001)
     times = np.linspace(0, LENGTH_S, 500, endpoint=False)
-    rates = np.array([[s.value(t) for t in times] for s in map(law.steps, map(streams, range(60)))])
+    rates = np.array([[s.value(t) for t in times] for s in map(law.steps, map(around, range(60)))])
     assert rates.max() == pytest.approx(cap * 2e6, rel=1e-12)
     agrees((rates >= cap * 2e6 * (1 - 1e-12)).mean(axis=1), math.exp(-knee), error=0.005)
 
 
 def test_rates_hold_for_a_sample_and_follow_the_powers():
     law = fading_channel(10.0)
-    steps, powers = law.steps(streams(3)), law.fading.powers(streams(3))
-    assert law.fading.step_s == pytest.approx(1 / (32 * 4.0))
+    steps, gains = law.steps(around(3)), law.fading.gains(around(3))
+    assert gains.step_s == pytest.approx(1 / (32 * 4.0))
     for k in (0, 1, 2):
-        expected = 2e6 * np.log2(1 + 10 * powers(k))
+        expected = 2e6 * np.log2(1 + 10 * gains.stretch(k)[1])
         middles = (k * HOP + np.arange(HOP) + 0.5) / (32 * 4.0)
         for shift in (-0.49, 0.49):
-            found = [steps.value(t + shift * law.fading.step_s) for t in middles]
+            found = [steps.value(t + shift * gains.step_s) for t in middles]
             assert found == pytest.approx(expected, rel=1e-12)
 
 
 def test_doppler_only_changes_how_fast_the_same_gains_pass():
-    slow, fast = (fading_channel(10.0, hz).steps(streams(0)) for hz in (1.0, 8.0))
+    slow, fast = (fading_channel(10.0, hz).steps(around(0)) for hz in (1.0, 8.0))
     for time_s in np.random.default_rng(0).uniform(0, 300, 300):
         assert slow.value(time_s) == fast.value(time_s / 8)
 
@@ -308,12 +319,12 @@ def test_a_stretch_is_the_same_at_every_call_and_in_any_order(order):
 
 
 def test_extension_does_not_change_what_came_before():
-    steps = fading_channel(10.0).steps(streams(0))
+    steps = fading_channel(10.0).steps(around(0))
     times = np.linspace(0, LENGTH_S, 777)
     early = [(steps.value(t), steps.area(t)) for t in times]
     far = steps.area(20 * LENGTH_S)
     assert [(steps.value(t), steps.area(t)) for t in times] == early
-    assert far == fading_channel(10.0).steps(streams(0)).area(20 * LENGTH_S)
+    assert far == fading_channel(10.0).steps(around(0)).area(20 * LENGTH_S)
 
 
 def rates_of(folder, devices, group, number, seed=0, way="uplink"):

@@ -216,7 +216,7 @@ def test_measured_power_becomes_joules_per_cut_and_a_row_of_hardware(measured, t
     table = list(csv.DictReader(files["profiles/net@here.csv"].decode().splitlines()))
     head_s = sum(float(table[2][f"{step}_s"]) for step in ("pre", "head", "encode"))
     assert float(table[2]["energy_j"]) == pytest.approx(15 * head_s, rel=1e-4)
-    written = hardware_file(tmp_path, Hardware("here"), metered)["hardware.csv"].decode()
+    written = hardware_file(tmp_path, Hardware("here"), metered, "cpu")["hardware.csv"].decode()
     (row,) = csv.DictReader(written.splitlines())
     assert (row["idle_w"], row["compute_w"], row["idle_basis"]) == ("10.000", "15.000", "measured")
 
@@ -229,7 +229,7 @@ def test_without_a_meter_the_power_is_the_hardware_tables(measured, tmp_path):
     card = tomllib.loads(files["profiles/net@jetson-nano.toml"].decode())
     assert (card["power_w"], card["power_basis"]) == (nano.compute_w, "published")
     assert "energy_j" not in files["profiles/net@jetson-nano.csv"].decode()
-    assert hardware_file(tmp_path, nano, measured) == {}
+    assert hardware_file(tmp_path, nano, measured, "cpu") == {}
 
 
 def vars_of(measured: Measured) -> dict[str, object]:

@@ -11,8 +11,8 @@ import pytest
 from building import build
 
 from splitsim import simulate
-from splitsim.rng import stream
-from splitsim.world.channel import TraceChannel
+from splitsim.world.around import Around
+from splitsim.world.replay import TraceChannel
 from splitsim.world.traces import read_trace
 
 MEASURED = Path(os.environ.get("SPLITSIM_TRACES", Path(__file__).parents[1] / "../shared/traces"))
@@ -25,7 +25,7 @@ measured = pytest.mark.skipif(
 
 def steps_of(path: Path, **how):
     channel = TraceChannel.model_validate({"kind": "trace", "file": str(path), **how})
-    return channel.steps(lambda n: stream(0, "none", "none", n))
+    return channel.steps(Around(0, "device-0", "uplink"))
 
 
 @pytest.fixture

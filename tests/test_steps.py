@@ -267,3 +267,41 @@ def test_area_and_when_never_fall(curve, times):
     if any(areas):
         ends = [steps.when(area) for area in areas]
         assert ends == sorted(ends)
+
+
+@law
+@given(curves | rough, st.lists(st.integers(0, 700).map(lambda n: n / 10), min_size=1), st.data())
+def test_arrays_of_times_and_areas_give_what_each_one_gives(curve, times, data):
+    """To the last bit, whatever chunks they lie in; the times and areas must rise."""
+    one, other = curve.steps(), curve.steps()
+    times = sorted(times)
+    areas = [one.area(time_s) for time_s in times]
+    assert other.areas(np.array(times)).tolist() == areas
+    share = data.draw(st.floats(0, 1))
+    reached = [share * areas[-1], *(area for area in areas if area >= share * areas[-1])]
+    assert other.whens(np.array(reached)).tolist() == [one.when(area) for area in reached]
+
+
+def test_arrays_over_chunks_that_differ():
+    one, other = (Steps(Wild(), 2.0) for _ in range(2))
+    times = np.linspace(0, 99, 1234)
+    assert other.areas(times).tolist() == [one.area(t) for t in times]
+    areas = np.linspace(0, one.area(99.0), 1234)
+    assert other.whens(areas).tolist() == [one.when(area) for area in areas]
+
+
+def test_arrays_over_steps_of_equal_length():
+    rng = np.random.default_rng(4)
+    chunks = [Chunk(0.1 * np.arange(64), rng.exponential(size=64), 6.4, 0.1) for _ in range(4)]
+    steps = Steps(lambda k: chunks[k], 6.4)
+    times = np.sort(rng.uniform(0, 25, 500))
+    assert steps.areas(times).tolist() == [steps.area(t) for t in times]
+
+
+@law
+@given(curves, quarters)
+def test_a_law_goes_through_every_value_and_the_peak_is_the_largest_so_far(curve, time_s):
+    steps = curve.steps()
+    value = steps.value(float(time_s))
+    assert steps.through(lambda values: values**2 + 1).value(float(time_s)) == value**2 + 1
+    assert steps.peak(float(time_s)) == max(float(value) for _, value in curve.pieces)

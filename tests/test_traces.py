@@ -25,6 +25,7 @@ measured = pytest.mark.skipif(
     not MEASURED.is_dir(), reason="no measured traces: set SPLITSIM_TRACES to their folder"
 )
 
+FORMATS = "mahimahi, two-column, csv, g-nettrack, riiser-log, sabre, iperf3"
 Write = Callable[..., Path]
 
 
@@ -48,7 +49,8 @@ def problems_of(path: Path, **how: Any) -> list[str]:
 
 
 def mahimahi(*times_ms: int) -> Trace:
-    return formats.mahimahi(Lines("trace.up", "".join(f"{time_ms}\n" for time_ms in times_ms)))
+    lines = Lines("trace.up", "".join(f"{time_ms}\n" for time_ms in times_ms))
+    return formats.mahimahi(lines).trace()
 
 
 def steps(trace: Trace) -> list[tuple[float, float]]:
@@ -190,7 +192,7 @@ def test_all_mistakes_of_a_two_column_file_are_named(write: Write) -> None:
         f":5: the rate 'inf' is not a finite number; {remedy}",
         ":6: time goes back from 4 to 3; sort the rows by time",
         ":7: the rate is missing ('nan'); write 0 if the link was down, or delete the row to hold "
-        "the rate before it",
+        "the rate before it; the options missing: zero and missing: skip do so for all",
         ":8: 1 value where a time and a rate are needed; correct it",
         ":9: 3 values where a time and a rate are needed; correct it",
         f":10: the time is missing ('-'); {remedy}",
@@ -330,7 +332,7 @@ def test_a_missing_rate_is_a_mistake(write: Write, missing: str) -> None:
     (found,) = problems_of(write(f"time_s,rate_bps\n0,1\n1,{missing}\n2,3\n", "a.csv"))
     assert found == (
         f":3: the rate is missing ({missing!r}); write 0 if the link was down, or delete the row "
-        "to hold the rate before it"
+        "to hold the rate before it; the options missing: zero and missing: skip do so for all"
     )
 
 
@@ -373,11 +375,9 @@ def test_csv_with_a_byte_order_mark(write: Write) -> None:
 
 def test_a_format_is_never_guessed(write: Write) -> None:
     path = write("0 1\n1 2\n")
-    assert problems_of(path) == [
-        ": its name does not tell the format; give one of mahimahi, two-column, csv"
-    ]
+    assert problems_of(path) == [f": its name does not tell the format; give one of {FORMATS}"]
     assert problems_of(path, format="pensieve") == [
-        ": there is no format 'pensieve'; give one of mahimahi, two-column, csv"
+        f": there is no format 'pensieve'; give one of {FORMATS}"
     ]
 
 
@@ -395,7 +395,8 @@ def test_units_are_positive(write: Write, unit: Any) -> None:
 
 def test_columns_are_for_csv_only(write: Write) -> None:
     assert problems_of(write("0 1\n1 2\n"), format="two-column", time="t") == [
-        ": format two-column does not take time; it takes time_unit_s, rate_unit_bps, hold"
+        ": format two-column does not take time; it takes time_unit_s, rate_unit_bps, hold, "
+        "missing, repeats, max_hold_s"
     ]
 
 

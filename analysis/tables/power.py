@@ -212,6 +212,7 @@ POWERS: dict[str, Callable[[], Power] | None] = {
     "furcifer-server-loaded": furcifer_server,
     "x86-1t": None,
     "x86-2t": None,
+    "h100": None,
 }
 
 

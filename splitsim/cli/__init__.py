@@ -213,7 +213,7 @@ def _finish(results: Results) -> None:
     elif results.phase_rows:
         _print("")
         console.print(phases_table(results.phase_rows, swept))
-    for note in notes(rows, swept):
+    for note in notes(rows, swept, results.manifest.get("replayed", ())):
         _print(f"* {note}")
     if rows and results.shifts:
         _print("")

@@ -154,7 +154,7 @@ def _written(
     files = {
         **network_files(name, out, network, measured),
         **profile_files(name, known, network, plan, measured, note),
-        **hardware_file(out, known, measured),
+        **hardware_file(out, known, measured, plan.device),
     }
     write(out, files)
     return [out / file for file in files]

@@ -99,9 +99,9 @@ BEST = {
 }
 
 
-def notes(rows: Sequence[Row], swept: Sequence[str]) -> list[str]:
+def notes(rows: Sequence[Row], swept: Sequence[str], replayed: Sequence[str] = ()) -> list[str]:
     """What must be known to read the table."""
-    found = summary_notes(rows, swept)
+    found = summary_notes(rows, swept, replayed)
     if any(row[name] for row in rows for name in FAILED):
         found.append("latencies are over done tasks; summary.csv also has them over all tasks")
     return found

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from splitsim.csvtable import Table
-from splitsim.dnn.machine import machine
+from splitsim.dnn.machine import machine, memory_bytes
 from splitsim.dnn.partition import Cut
 from splitsim.dnn.profile import Measured, Plan
 from splitsim.dnn.tables import as_csv, as_toml, model_files
@@ -98,10 +98,18 @@ def check_cuts(name: str, folder: Path, cuts: Sequence[Cut]) -> None:
         raise BadInput(f"{path}: {what}; take these (no --cuts), or call the model another --name")
 
 
-def hardware_file(folder: Path, hardware: Hardware, measured: Measured) -> dict[str, bytes]:
+def hardware_file(
+    folder: Path, hardware: Hardware, measured: Measured, device: str
+) -> dict[str, bytes]:
     """``hardware.csv`` with a row of this hardware, if there is something to say.
 
     There is, where watts were measured, or nobody knows the hardware.
+
+    Args:
+        folder: of the tables.
+        hardware: as it is known so far.
+        measured: on it.
+        device: ``cpu`` or ``cuda``: whose memory is meant.
     """
     path = folder / "hardware.csv"
     power = measured.power
@@ -111,7 +119,7 @@ def hardware_file(folder: Path, hardware: Hardware, measured: Measured) -> dict[
     header = dict.fromkeys(["hardware", *(table.header if table else ()), *WATTS])
     rows = [row for row in (table.rows if table else ()) if row["hardware"] != hardware.name]
     row: dict[str, object] = {"hardware": hardware.name, "source": "splitsim profile"}
-    row["memory_bytes"] = machine("cpu")["memory_bytes"]
+    row["memory_bytes"] = memory_bytes(device)
     if power is not None:
         row |= {"idle_w": f"{power.idle_w:.3f}", "compute_w": f"{power.increment_w:.3f}"}
         row |= {"idle_basis": "measured", "compute_basis": "measured"}

@@ -130,7 +130,7 @@ class _Content:
 
     @property
     def notes(self) -> list[str]:
-        return notes(self.rows, list(self.swept[0]))
+        return notes(self.rows, list(self.swept[0]), self.manifest.get("replayed", ()))
 
     @property
     def shifted(self) -> Sequence[Figure]:

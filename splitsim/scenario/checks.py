@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,9 @@ from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
 from splitsim.system.thermal import ThermalSpec
-from splitsim.world.channel import TraceChannel
+from splitsim.world.fading import Scattered
+from splitsim.world.fading_replay import RecordedFading
+from splitsim.world.replay import TraceChannel
 
 T = TypeVar("T")
 BY_HAND = ("--set", "override")  # where a value stands that the file does not say
@@ -47,9 +49,11 @@ class Checks:
         """The point, ready to be simulated; None if something is wrong."""
         self._names()
         self._times()
+        self._fading()
         self._patience()
         self._profiles()
         self._symbols()
+        self._places()
         self._outcomes()
         if self.problems:
             return None
@@ -88,8 +92,10 @@ class Checks:
         self._changes()
         for name, cell in scenario.cells.items():
             for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
-                if isinstance(channel, TraceChannel) and not channel.loop:
-                    self._trace_end(("cells", name, way), channel.length_s)
+                if isinstance(channel, TraceChannel):
+                    at: Path_ = ("cells", name, way)
+                    odd = (*channel.warnings, *self._replay(name, way, channel))
+                    self.warnings += [self.document.problem(at, what) for what in odd]
 
     def _changes(self) -> None:
         """A change after the end is a mistake, unless who shortens a run by hand knows of it."""
@@ -107,13 +113,38 @@ class Checks:
             )
             self.warnings.append(document.problem(("warmup_s",), what))
 
-    def _trace_end(self, path: Path_, length_s: float) -> None:
-        if length_s < self.scenario.duration_s:
-            what = (
-                f"the trace ends after {length_s:g} s, and nothing is sent until duration_s "
-                f"({self.scenario.duration_s:g}); 'loop: true' would go on"
+    def _replay(self, cell: str, way: str, channel: TraceChannel) -> Iterator[str]:
+        """What is allowed in the replay of a trace, and hardly meant."""
+        for other in sorted(channel.ways - {way}):
+            yield (
+                f"the {way} replays what was measured on the {other} ({', '.join(channel.names)}); "
+                f"rates of the two are not alike: take one of the {way}"
             )
-            self.warnings.append(self.document.problem(path, what))
+        if not channel.loop and channel.length_s < self.scenario.duration_s:
+            yield (
+                f"the trace ends after {channel.length_s:g} s, and nothing is sent until "
+                f"duration_s ({self.scenario.duration_s:g}); 'loop: true' would go on"
+            )
+        for device in self.scenario.devices if channel.segments else ():
+            if device.cell == cell and device.count > channel.segments:
+                yield (
+                    f"the trace has {channel.segments} segments of {channel.segment_s:g} s, and "
+                    f"{device.name} is {device.count} devices: some replay the same"
+                )
+
+    def _fading(self) -> None:
+        """What counts the distance needs devices that say how fast they go."""
+        for name, cell in self.scenario.cells.items():
+            mobility = all(d.mobility for d in self.scenario.devices if d.cell == name)
+            for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
+                at: Path_ = ("cells", name, way, "fading")
+                fading = getattr(channel, "fading", None)
+                if isinstance(fading, RecordedFading):
+                    self.warnings += [self.document.problem(at, odd) for odd in fading.warnings]
+                elif isinstance(fading, Scattered):
+                    carrier = cell.geometry is not None
+                    if what := fading.lacks(mobility=mobility, carrier=carrier):
+                        self._wrong(at, what)
 
     def _patience(self) -> None:
         """Who gives up before the last byte has arrived never gets an answer."""
@@ -223,6 +254,19 @@ class Checks:
         for name, cell in self.scenario.cells.items():
             for path, what in cell.misfits():
                 self._wrong(("cells", name, *path), what)
+
+    def _places(self) -> None:
+        """Where an SNR follows from places, they must be known, and within the law's range."""
+        for n, device in enumerate(self.scenario.devices):
+            cell = self.scenario.cells.get(device.cell)
+            if cell is None or not cell.placed:
+                continue
+            if device.mobility is None:
+                what = f"where is it? the SNR of cell {device.cell} depends on it; give a mobility"
+                self._wrong(("devices", n), what)
+            elif cell.geometry is not None:
+                for what in cell.geometry.beyond(device.mobility):
+                    self._wrong(("devices", n, "mobility"), what)
 
     def _heard(self, tables: Mapping[str, Outcomes]) -> None:
         """What noise does to symbols must be known of some model."""

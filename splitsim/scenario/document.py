@@ -24,6 +24,7 @@ Place = Callable[[yaml.Mark], str]
 DEEPEST = 50  # levels of nesting
 MOST_VALUES = 1_000_000  # of a file, those that aliases stand for counted each time
 LISTED = 20  # names in a message
+TOO_MUCH = f"more than {DEEPEST} levels of nesting, or {MOST_VALUES:,} values; is it a scenario?"
 
 _INT = re.compile(r"[-+]?[0-9]{1,300}")
 _BASED = re.compile(r"0o[0-7]{1,300}|0x[0-9a-fA-F]{1,300}")
@@ -233,8 +234,7 @@ class _Builder:
     def _count(self, event: Any, path: Path_, values: int) -> None:
         self._values += values
         if len(path) > DEEPEST or self._values > MOST_VALUES:
-            what = f"more than {DEEPEST} levels of nesting, or {MOST_VALUES:,} values"
-            raise BadInput(f"{self._place(event.start_mark)}: {what}; is it a scenario?")
+            raise BadInput(f"{self._place(event.start_mark)}: {TOO_MUCH}")
 
     def _wrong(self, event: Any, path: Path_, what: str) -> None:
         self._problems.append((self._place(event.start_mark), path, what))
@@ -302,6 +302,8 @@ def _syntax(error: yaml.YAMLError, text: str, place: Place) -> str:
         where = place(yaml.Mark("", at, line, column, None, 0))
         return f"{where}: the control character {chr(error.character)!r}; remove it"
     known: Any = error
+    if "nesting depth" in (known.problem or ""):  # libyaml looks ahead, and has its own limit
+        return f"{place(known.problem_mark)}: {TOO_MUCH}"
     what = f"is not valid YAML: {known.problem}"
     if known.context_mark is not None:
         what += f" ({known.context} from line {known.context_mark.line + 1} on)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from splitsim.scenario.document import Document, Path_
 from splitsim.scenario.explain import explain, show
 from splitsim.scenario.schema import MOST, LoadedScenario, Scenario, Spec
 from splitsim.scenario.strict import Overrides, read_mapping
-from splitsim.world.traces import Trace, read_trace
+from splitsim.world.traces import FadingTrace, Trace, read_fading, read_trace
 
 NOT_SWEPT = ("name", "seeds", "sweep", "tables")
 
@@ -47,8 +47,9 @@ class _Loader:
         self._document = document
         self._problems: dict[str, list[Mapping[str, Any]]] = {}  # and what is swept where it is
         self._warnings: dict[str, None] = {}
-        self._traces: set[Path] = set()
+        self._read: set[Path] = set()
         self._read_once = lru_cache(read_trace)
+        self._read_fading_once = lru_cache(read_fading)
         self._tables = Tables((shipped(),))
 
     def load(self) -> LoadedScenario:
@@ -68,7 +69,7 @@ class _Loader:
             points=specs,
             tables=self._tables,
             fits=fits,
-            files=sorted(self._tables.used | self._traces),
+            files=sorted(self._tables.used | self._read),
             warnings=list(self._warnings),
         )
 
@@ -120,10 +121,11 @@ class _Loader:
             yield dict(zip(sweep, values, strict=True)), document
 
     def _spec(self, point: int, swept: Mapping[str, Any], document: Document) -> Spec | None:
+        context: dict[str, Any] = {"read_trace": self._read_trace, "find_path": self._find}
+        context["read_fading"] = self._read_fading
+        context["locate"] = partial(self._find, room="curves")
         try:
-            scenario = Scenario.model_validate(
-                document.data, context={"read_trace": self._read_trace, "locate": self._locate}
-            )
+            scenario = Scenario.model_validate(document.data, context=context)
         except ValidationError as error:
             for path, what in explain(error, Scenario, document.data):
                 self._wrong(document, path, what, swept)
@@ -143,15 +145,18 @@ class _Loader:
             self._wrong(self._document, ("sweep",), what)
 
     def _read_trace(self, file: str, **how: Any) -> Trace:
-        return self._read_once(self._locate(file), **how)
+        return self._read_once(self._find(file, "channels"), **how)
 
-    def _locate(self, file: str) -> Path:
-        """Relative to the scenario file; a bare name is also looked up among ours."""
+    def _read_fading(self, file: str, **how: Any) -> FadingTrace:
+        return self._read_fading_once(self._find(file, "channels"), **how)
+
+    def _find(self, file: str, room: str = "paths") -> Path:
+        """Where a file is, or should be; what is looked for is part of what a run rests on."""
         paths = [self._folder / file]
         if "/" not in file:
-            paths += [folder / "channels" / file for folder in self._tables.folders]
+            paths += [folder / room / file for folder in self._tables.folders]
         path = next((path for path in paths if _is_there(path)), paths[0])
-        self._traces.add(path)
+        self._read.add(path)
         return path
 
     def _wrong(

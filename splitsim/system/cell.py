@@ -12,9 +12,11 @@ from splitsim.outages import Outages
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock
 from splitsim.system.stations import Link
-from splitsim.world.channel import Channel, HasSnr
-from splitsim.world.fading import Streams
+from splitsim.world.around import Around
+from splitsim.world.channel import Channel, FadingChannel, HasSnr
+from splitsim.world.geometry import Geometry
 from splitsim.world.rate import Symbols
+from splitsim.world.snr import GeometrySnr
 
 
 class Dedicated(Component):
@@ -107,6 +109,7 @@ class CellSpec(Component):
     transport: Annotated[Reliable | Unreliable | Analogue, Field(discriminator="kind")] = Reliable()
     radio: str
     latency_s: NonNegative = 0.0
+    geometry: Geometry | None = None
     uplink: Channel
     downlink: Channel
     outages: Outages = ()
@@ -114,12 +117,18 @@ class CellSpec(Component):
     @property
     def snr_db(self) -> float | None:
         """The mean SNR at which numbers are heard; None where bits are sent."""
-        if isinstance(self.transport, Analogue) and isinstance(self.uplink, HasSnr):
-            return self.uplink.snr.mean_db
-        return None
+        if not isinstance(self.transport, Analogue) or not isinstance(self.uplink, HasSnr):
+            return None
+        snr = self.uplink.snr
+        return None if isinstance(snr, GeometrySnr) else snr.expected_db
 
     def misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Keys and what is wrong with them: symbols and an analogue transport need each other."""
+        """Keys and what is wrong with them: what one of them says, another may rule out."""
+        yield from _two_ways(self.uplink, self.downlink)
+        yield from self._unheard()
+
+    def _unheard(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Symbols and an analogue transport need each other."""
         up, down = self.uplink, self.downlink
         has_snr, symbols = isinstance(up, HasSnr), _is_of_symbols(up)
         if _is_of_symbols(down):
@@ -133,12 +142,34 @@ class CellSpec(Component):
             yield ("uplink",), what
         elif not symbols:
             yield ("uplink", "rate"), "an analogue transport sends {kind: symbols}, nothing else"
+        for way, snr in self.placed.items():
+            for key, what in snr.misfits(way, self.geometry):
+                yield (way, "snr", *key), what
+        if isinstance(self.transport, Analogue) and "uplink" in self.placed:
+            what = "policies plan an analogue transport at one mean SNR, not at one of geometry"
+            yield ("uplink", "snr"), f"{what}; give {{kind: constant}}"
 
-    def snrs(self, streams: Streams) -> Steps | None:
+    @property
+    def placed(self) -> dict[str, GeometrySnr]:
+        """The SNRs that follow from where a device is, by direction."""
+        ways = {"uplink": self.uplink, "downlink": self.downlink}
+        snrs = {way: channel.snr for way, channel in ways.items() if isinstance(channel, HasSnr)}
+        return {way: snr for way, snr in snrs.items() if isinstance(snr, GeometrySnr)}
+
+    def snrs(self, around: Around) -> Steps | None:
         """The SNR over time at which numbers are heard, a ratio of powers; None: bits are sent."""
         if isinstance(self.transport, Analogue) and isinstance(self.uplink, HasSnr):
-            return self.uplink.snrs(streams)
+            return self.uplink.snrs(around)
         return None
+
+
+def _two_ways(up: Channel, down: Channel) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Fading that is the same in both directions is said in the same words."""
+    if not isinstance(up, FadingChannel) or not isinstance(down, FadingChannel):
+        return
+    if (up.fading.reciprocal or down.fading.reciprocal) and up.fading != down.fading:
+        what = "reciprocal fading is the same in both directions; say the same as for the uplink"
+        yield ("downlink", "fading"), what
 
 
 def _is_of_symbols(channel: Channel) -> bool:

@@ -26,6 +26,7 @@ from splitsim.system.thermal import Heat, ThermalSpec
 from splitsim.task import DONE, STAMPS, UNFINISHED, Demand, Option, Record
 from splitsim.view import Options
 from splitsim.world.arrivals import Arrivals
+from splitsim.world.mobility import Mobility
 from splitsim.world.presence import Times
 from splitsim.world.service import ConstantService, Service
 
@@ -65,6 +66,7 @@ class DeviceSpec(Component):
     service: Service = ConstantService()
     max_in_flight: Count | None = None
     battery: BatterySpec | None = None
+    mobility: Mobility | None = None
     join_s: Times | None = None
     leave_s: Times | None = None
     server: Name | None = None

@@ -5,18 +5,23 @@ mean SNR x fading x rate map, or a rate trace, or a given rate.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+import math
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic import Field, model_validator
 
-from splitsim.component import Component, Curve, NonNegative, Number, Positive
+from splitsim.component import Component, Curve, Positive
 from splitsim.steps import Chunk, Steps
-from splitsim.world.fading import HOP, Fading, Streams
+from splitsim.world.around import Around
+from splitsim.world.fading import Fading, NoFading
 from splitsim.world.rate import RateMap
-from splitsim.world.traces import Trace, read_trace
+from splitsim.world.replay import TraceChannel
+from splitsim.world.snr import MeanSnr, Snr
+from splitsim.world.travel import Gains
+from splitsim.world.wifi import Wifi
+
+STEPS = 256  # of a mean SNR, in a stretch without fading
 
 
 class ConstantChannel(Component):
@@ -25,39 +30,35 @@ class ConstantChannel(Component):
     kind: Literal["constant"]
     rate_bps: Curve
 
-    def steps(self, streams: Streams) -> Steps:
+    def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
         return self.rate_bps.steps()
 
 
-class ConstantSnr(Component):
-    """The same mean SNR all the time."""
-
-    kind: Literal["constant"]
-    mean_db: Annotated[Number, Field(ge=-200, le=200)]
-
-    @property
-    def mean(self) -> float:
-        """As a ratio of powers."""
-        return float(10 ** (self.mean_db / 10))
-
-
 class AwgnChannel(Component):
-    """A constant SNR, white Gaussian noise being all there is, and a map to the rate."""
+    """A mean SNR, white Gaussian noise being all there is, and a map to the rate."""
 
     kind: Literal["awgn"]
     bandwidth_hz: Positive
-    snr: Annotated[ConstantSnr, Field(discriminator="kind")]
+    snr: Snr
     rate: RateMap
 
-    def steps(self, streams: Streams) -> Steps:
-        """The rate over time in bit/s."""
-        bps_hz = self.rate.bps_hz(np.array([self.snr.mean]))
-        return Steps.constant(self.bandwidth_hz * float(bps_hz[0]))
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _agrees(self.rate, self.bandwidth_hz)
+        return self
 
-    def snrs(self, streams: Streams) -> Steps:
+    def steps(self, around: Around) -> Steps:
+        """The rate over time in bit/s."""
+        return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
+
+    def snrs(self, around: Around) -> Steps:
         """The SNR over time, a ratio of powers."""
-        return Steps.constant(self.snr.mean)
+        return _steps(self._signal(around))
+
+    def _signal(self, around: Around) -> Gains:
+        mean = self.snr.mean(around, self.bandwidth_hz)
+        return _received(mean, NoFading(kind="none").gains(around))
 
 
 class FadingChannel(Component):
@@ -65,94 +66,92 @@ class FadingChannel(Component):
 
     kind: Literal["fading"]
     bandwidth_hz: Positive
-    snr: Annotated[ConstantSnr, Field(discriminator="kind")]
+    snr: Snr
     fading: Fading
     rate: RateMap
 
-    def steps(self, streams: Streams) -> Steps:
-        """The rate over time in bit/s."""
-        return self._steps(streams, lambda snr: self.bandwidth_hz * self.rate.bps_hz(snr))
-
-    def snrs(self, streams: Streams) -> Steps:
-        """The SNR over time, a ratio of powers."""
-        return self._steps(streams, lambda snr: snr)
-
-    def _steps(self, streams: Streams, law: Callable[[np.ndarray], np.ndarray]) -> Steps:
-        powers = self.fading.powers(streams)
-        starts = self.fading.step_s * np.arange(HOP)
-        length_s = self.fading.step_s * HOP
-        mean = self.snr.mean
-
-        def chunk(k: int) -> Chunk:
-            return Chunk(starts, law(mean * powers(k)), length_s, self.fading.step_s)
-
-        return Steps(chunk, length_s)
-
-
-class TraceChannel(Component):
-    """A recorded rate, replayed: looped or stopped at its end, shifted, scaled.
-
-    ``file`` is relative to the scenario file; a bare name is looked up in ``traces/channels``.
-    The device joins the recording ``offset_s`` after its beginning. Without ``loop`` the rate
-    is zero once the recording is over.
-    """
-
-    kind: Literal["trace"]
-    file: str
-    format: Literal["mahimahi", "two-column", "csv"] | None = None
-    time: str | None = None
-    rate: str | None = None
-    time_unit_s: Positive | None = None
-    rate_unit_bps: Positive | None = None
-    hold: Literal["previous", "next"] | None = None
-    loop: bool = True
-    offset_s: NonNegative = 0.0
-    scale: Positive = 1.0
-
-    _trace: Trace = PrivateAttr()
-
     @model_validator(mode="after")
-    def _load(self, info: ValidationInfo) -> Self:
-        read: Callable[..., Trace] = (info.context or {}).get("read_trace", _read)
-        self._trace = read(
-            self.file,
-            format=self.format,
-            time=self.time,
-            rate=self.rate,
-            time_unit_s=self.time_unit_s,
-            rate_unit_bps=self.rate_unit_bps,
-            hold=self.hold,
-        )
-        if self.offset_s >= self._trace.period_s:
-            raise ValueError(
-                f"offset_s {self.offset_s:g} is beyond the trace's {self._trace.period_s:g} s"
-            )
+    def _fits(self) -> Self:
+        _agrees(self.rate, self.bandwidth_hz)
         return self
 
-    @property
-    def length_s(self) -> float:
-        """Seconds until the recording is over."""
-        return self._trace.period_s - self.offset_s
-
-    def steps(self, streams: Streams) -> Steps:
+    def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
-        trace = self._trace
-        starts, rates = trace.starts_s, self.scale * trace.rates_bps
-        first = int(np.searchsorted(starts, self.offset_s, side="right")) - 1
-        later = np.maximum(starts[first:] - self.offset_s, 0.0)
-        if not self.loop:
-            return Steps.of([*later, self.length_s], [*rates[first:], 0.0])
-        split = int(starts[first] < self.offset_s)  # a step that the offset cuts in two
-        earlier = starts[: first + split] + self.length_s
-        return Steps.loop(
-            np.concatenate([later, earlier]),
-            np.concatenate([rates[first:], rates[: first + split]]),
-            trace.period_s,
+        return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
+
+    def snrs(self, around: Around) -> Steps:
+        """The SNR over time, a ratio of powers."""
+        return _steps(self._signal(around))
+
+    def _signal(self, around: Around) -> Gains:
+        mean = self.snr.mean(around, self.bandwidth_hz)
+        return _received(mean, self.fading.gains(around))
+
+
+def _received(mean: MeanSnr, gains: Gains) -> Gains:
+    """The SNR: a mean times a gain, taken where either begins."""
+    if mean.step_s < math.inf:
+        gains = _finer(_endful(gains, mean.step_s), mean.step_s)
+
+    def stretch(k: int) -> tuple[np.ndarray, np.ndarray]:
+        starts, powers = gains.stretch(k)
+        begin_s = k * gains.period_s if k else 0.0
+        return starts, mean.ratio(begin_s + starts) * powers
+
+    return gains._replace(stretch=stretch)
+
+
+def _endful(gains: Gains, step_s: float) -> Gains:
+    """A gain that never changes, in stretches of ``STEPS`` steps."""
+    if gains.period_s < math.inf:
+        return gains
+    (power,) = gains.stretch(0)[1]
+    starts, powers = step_s * np.arange(STEPS), np.full(STEPS, power)
+    return Gains(step_s * STEPS, lambda _: (starts, powers), step_s)
+
+
+def _finer(gains: Gains, step_s: float) -> Gains:
+    """Gains that also begin at all multiples of a step, if they do not begin more often anyway."""
+    if gains.step_s is not None and gains.step_s <= step_s:
+        return gains
+
+    def stretch(k: int) -> tuple[np.ndarray, np.ndarray]:
+        starts, powers = gains.stretch(k)
+        begin_s = k * gains.period_s
+        first = math.floor(begin_s / step_s) + 1
+        last = math.ceil((begin_s + gains.period_s) / step_s)
+        edges = step_s * np.arange(first, last) - begin_s
+        edges = edges[(edges > 0) & (edges < gains.period_s)]
+        both = np.union1d(starts, edges)
+        return both, powers[np.searchsorted(starts, both, side="right") - 1]
+
+    return Gains(gains.period_s, stretch)
+
+
+def _rates(snr: Gains, rate: RateMap, bandwidth_hz: float, around: Around) -> Steps:
+    """The rate at an SNR in bit/s."""
+    return _steps(rate.rates(snr, around), bandwidth_hz)
+
+
+def _steps(signal: Gains, factor: float = 1.0) -> Steps:
+    """A signal times a factor, as Steps."""
+    if signal.period_s == math.inf:
+        return Steps.constant(float(factor * signal.stretch(0)[1][0]))
+
+    def chunk(k: int) -> Chunk:
+        starts, values = signal.stretch(k)
+        return Chunk(starts, factor * values, signal.period_s, signal.step_s)
+
+    return Steps(chunk, signal.period_s)
+
+
+def _agrees(rate: RateMap, bandwidth_hz: float) -> None:
+    """WiFi's rates are those of a nominal bandwidth, which must be the channel's."""
+    if isinstance(rate, Wifi) and rate.bandwidth_hz != bandwidth_hz:
+        raise ValueError(
+            f"bandwidth_hz {bandwidth_hz:g} of the channel is not the {rate.bandwidth_hz:g} of its "
+            "rate {kind: wifi}; give both the same"
         )
-
-
-def _read(file: str, **how: str | float | None) -> Trace:
-    return read_trace(Path(file), **how)  # type: ignore[arg-type]
 
 
 HasSnr = AwgnChannel | FadingChannel

@@ -1,4 +1,4 @@
-"""What formats with columns share: their rows, numbers, and how long a value holds."""
+"""Columns of text as numbers: a table's rows, and the spellings of what is missing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import csv
 import math
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,44 +14,63 @@ import numpy.typing as npt
 
 from splitsim.errors import BadInput
 from splitsim.world.traces.lines import Lines
-from splitsim.world.traces.trace import Floats, Trace, checked_trace
+from splitsim.world.traces.trace import Floats
+
+MISSING = frozenset({"", "-", "none", "nan", "null", "na", "n/a"})
 
 
 class Rows(NamedTuple):
-    """A table's two columns of text, and the line of the file in which each row stands."""
+    """A table's columns of text, and the line of the file in which each row stands.
+
+    ``values`` are by series: a rate, a round trip, ...; ``names`` are those of their columns.
+    """
 
     lines: Sequence[int]
     times: Sequence[str]
-    rates: Sequence[str]
+    values: Mapping[str, Sequence[str]]
 
 
-def named_columns(lines: Lines, time: str, rate: str) -> Rows:
-    """Two columns of a table; at least one row."""
-    (head_line, head), *table = _table(lines)
-    names = [name.strip() for name in head]
-    for name in (time, rate):
-        if names.count(name) != 1:
-            found = f"{names.count(name) or 'no'} columns are called {name!r}"
-            lines.report(head_line, f"{found}; name time and rate among {', '.join(names)}")
-    for line, fields in table:
-        if len(fields) != len(names):
-            lines.report(line, f"{counted(fields)} where the header has {len(names)}; correct it")
-    lines.check()
-    chosen = (names.index(name) for name in (time, rate))
-    columns = ([fields[i].strip() for _, fields in table] for i in chosen)
-    return Rows([line for line, _ in table], *columns)
+class Table(NamedTuple):
+    """A header, and rows of as many texts, at least one."""
+
+    head_line: int
+    names: Sequence[str]
+    lines: Sequence[int]
+    rows: Sequence[Sequence[str]]
+
+    def column(self, name: str) -> list[str]:
+        """A column of text; it must be there once."""
+        i = self.names.index(name)
+        return [fields[i].strip() for fields in self.rows]
+
+    def ask(self, lines: Lines, name: str) -> None:
+        """Report a column that is not there once."""
+        if (found := self.names.count(name)) != 1:
+            what = f"{found or 'no'} columns are called {name!r}"
+            there = ", ".join(self.names)
+            lines.report(self.head_line, f"{what}; name time and rate among {there}")
 
 
-def _table(lines: Lines) -> list[tuple[int, list[str]]]:
-    """The header and the rows, at least one, each with the number of its (last) line."""
+def table_of(lines: Lines, header: bool = True) -> Table:
+    """Comma-separated values; without a header the columns are called 1, 2, ..."""
     reader = csv.reader(lines.uncommented())
     try:
-        table = [(reader.line_num, fields) for fields in reader if fields]
+        found = [(reader.line_num, fields) for fields in reader if fields]
     except csv.Error as error:
         raise BadInput(f"{lines.name}:{reader.line_num}: {error}; correct it") from None
-    if len(table) < 2:
-        raise BadInput(f"{lines.name}: a header and rows are needed; is it another format?")
-    return table
+    if len(found) < 1 + header:
+        what = "a header and rows are" if header else "rows are"
+        raise BadInput(f"{lines.name}: {what} needed; is it another format?")
+    head_line, head = found[0]
+    names = [name.strip() for name in head]
+    if not header:
+        names = [str(n) for n in range(1, len(head) + 1)]
+    rows = found[1:] if header else found
+    whose = "the header has" if header else "the first row has"
+    for line, fields in rows:
+        if len(fields) != len(names):
+            lines.report(line, f"{counted(fields)} where {whose} {len(names)}; correct it")
+    return Table(head_line, names, [line for line, _ in rows], [fields for _, fields in rows])
 
 
 def counted(fields: Sequence[str]) -> str:
@@ -63,19 +82,36 @@ def as_numbers(
     lines: Lines, where: Sequence[int], texts: Sequence[str], what: str, remedy: str
 ) -> Floats:
     """A column as numbers; a text that is none is reported and becomes NaN."""
-    values = np.array(_floats(texts), dtype=np.float64)
+    values = _floats(texts)
     for i in indices(~np.isfinite(values)):
         values[i] = np.nan
         lines.report(where[i], _not_a_number(what, texts[i], remedy))
     return values
 
 
-def _floats(texts: Sequence[str]) -> list[float]:
+def with_gaps(
+    lines: Lines, where: Sequence[int], texts: Sequence[str], what: str, remedy: str
+) -> Floats:
+    """A column as numbers, NaN where a value is missing; any other text is reported."""
+    values = _floats(texts)
+    for i in indices(~np.isfinite(values)):
+        values[i] = np.nan
+        if not is_missing(texts[i]):
+            lines.report(where[i], _not_a_number(what, texts[i], remedy))
+    return values
+
+
+def is_missing(text: str) -> bool:
+    """Whether a text is one of the spellings of a missing value."""
+    return text.lower() in MISSING
+
+
+def _floats(texts: Sequence[str]) -> Floats:
     # Python takes 20200213_130324 for a number; here it is a date, in no form that we know.
     if "_" not in "".join(texts):
         with contextlib.suppress(ValueError):
-            return list(map(float, texts))
-    return [_float(text) for text in texts]
+            return np.array(list(map(float, texts)), dtype=np.float64)
+    return np.array([_float(text) for text in texts], dtype=np.float64)
 
 
 def _float(text: str) -> float:
@@ -86,11 +122,9 @@ def _float(text: str) -> float:
 
 
 def _not_a_number(what: str, text: str, remedy: str) -> str:
-    if text.lower() not in {"", "-", "none", "nan", "null", "na", "n/a"}:
-        return f"the {what} {reprlib.repr(text)} is not a finite number; {remedy}"
-    if what == "rate":
-        remedy = "write 0 if the link was down, or delete the row to hold the rate before it"
-    return f"the {what} is missing ({text!r}); {remedy}"
+    if is_missing(text):
+        return f"the {what} is missing ({text!r}); {remedy}"
+    return f"the {what} {reprlib.repr(text)} is not a finite number; {remedy}"
 
 
 def since_first(values: Floats) -> Floats:
@@ -105,32 +139,3 @@ def since_first(values: Floats) -> Floats:
 def indices(mask: npt.NDArray[np.bool_]) -> list[int]:
     """Where a mask is true."""
     return np.flatnonzero(mask).tolist()
-
-
-def held(lines: Lines, rows: Rows, times_s: Floats, rates_bps: Floats, hold: str) -> Trace:
-    """The trace of n times and n rates, or n - 1 where the last row only says when it ends."""
-    _check_rows(lines, rows, times_s, rates_bps)
-    edges_s = times_s
-    if hold == "next":
-        rates_bps = rates_bps[1:]
-    elif len(rates_bps) == len(times_s):
-        edges_s = np.append(times_s, times_s[-1] + _median_step(times_s))
-    used = np.diff(edges_s) > 0  # of equal times, one has an interval to hold on
-    return checked_trace(lines, edges_s[:-1][used], rates_bps[used], float(edges_s[-1]))
-
-
-def _median_step(times_s: Floats) -> float:
-    steps_s = np.diff(times_s)
-    return float(np.median(steps_s[steps_s > 0]))
-
-
-def _check_rows(lines: Lines, rows: Rows, times_s: Floats, rates_bps: Floats) -> None:
-    for i in indices(rates_bps < 0):
-        lines.report(rows.lines[i], f"the rate {rows.rates[i]} is negative; correct it")
-    for i in indices(np.diff(times_s) < 0):
-        back = f"from {rows.times[i]} to {rows.times[i + 1]}"
-        lines.report(rows.lines[i + 1], f"time goes back {back}; sort the rows by time")
-    lines.check()
-    if not np.any(np.diff(times_s) > 0):
-        lines.report(0, "has fewer than two different times; a trace needs two to have a length")
-        lines.check()

@@ -20,6 +20,7 @@ _DATE = re.compile(  # 2020-02-13T13:03:24.123456789Z, 2020.02.13_13.03.24
 _UNIX_DATE = re.compile(  # Sat Aug 20 13:29:30 UTC 2022
     r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d) (?:([A-Z]{3,4}) )?((?:19|20)\d\d)"
 )
+_CLOCK = re.compile(r"\d\d:\d\d:\d\d(?:\.\d{1,9})?")  # 13:03:24.5, all of one day
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -72,4 +73,4 @@ def _moment(text: str) -> tuple[str, str]:
     if (match := _UNIX_DATE.fullmatch(text)) and match[1] in _MONTHS:
         month, day, clock, zone, year = match.groups("")
         return f"{year}-{_MONTHS.index(month) + 1:02}-{int(day):02}T{clock}", zone
-    return "", ""
+    return (f"1970-01-01T{text}", "") if _CLOCK.fullmatch(text) else ("", "")

@@ -10,11 +10,13 @@ MAX_PROBLEMS = 10
 
 
 class Lines:
-    """The lines of a trace file, and the mistakes found in them so far."""
+    """The lines of a trace file, and the mistakes and oddities found in them so far."""
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
+        self.text = text
         self.texts = text.removesuffix("\n").split("\n")
+        self.warnings: list[str] = []
         self._found: list[tuple[int, str]] = []
 
     def uncommented(self) -> list[str]:
@@ -24,6 +26,10 @@ class Lines:
     def report(self, line: int, problem: str) -> None:
         """Keep a mistake of a line, counted from 1; 0 stands for the whole file."""
         self._found.append((line, problem))
+
+    def warn(self, line: int, odd: str) -> None:
+        """Keep what is odd about a line, but may be meant; 0 stands for the whole file."""
+        self.warnings.append(f"{self.name}:{line}: {odd}" if line else f"{self.name}: {odd}")
 
     def check(self) -> None:
         """Raise BadInput with the first mistakes in the order of lines, if there are any."""
