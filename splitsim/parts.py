@@ -144,7 +144,7 @@ def _schema(row: type[Any]) -> pa.Schema:
     """Names, types, units and meanings of a dataclass's fields."""
     import pyarrow as pa
 
-    kinds = {"int": pa.int64(), "float": pa.float64(), "str": pa.string()}
+    kinds = {"int": pa.int64(), "float": pa.float64(), "str": pa.string(), "bool": pa.bool_()}
     return pa.schema(
         [
             pa.field(f.name, kinds[str(f.type).split(" | ")[0]], metadata=dict(f.metadata) or None)

@@ -93,6 +93,11 @@ class Tables:
         found: T = self._read[key]
         return found
 
+    def tail_bytes(self, models: Sequence[str]) -> dict[str, float]:
+        """Memory that the largest tail of each model takes on a server; without those not known."""
+        known = {name: [b for b in self.model(name).tail_bytes if b is not None] for name in models}
+        return {name: max(sizes) for name, sizes in known.items() if sizes}
+
     def _note(self, table: str, basis: Mapping[str, str], source: str) -> None:
         self.provenance.append({"table": table, "basis": dict(basis), "source": source})
 

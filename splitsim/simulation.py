@@ -70,16 +70,26 @@ class ServerRow:
     seed: int
     server: str
     hardware: str
+    discipline: str  # its kind
     workers: int
     duration_s: float
     end_s: float
     offered_s: float  # by the tasks
     served_s: float
     background_s: float  # expected from others until duration_s
+    capacity_s: float  # of all workers at full speed until duration_s
+    gain: float  # of tasks' work that a worker does in a second of it: more than 1 in batches
     busy_s: float  # with tasks and others until end_s, all workers together
     idle_j: float  # every worker is a board of this hardware
     compute_j: float
     board_j: float
+    loads: int  # of models into memories
+    submitted: int  # tasks; the sum of those below
+    served: int  # to their end, though some clients had given up
+    gave_up: int  # before they had begun
+    rejected: int
+    aborted: int  # after they had begun
+    in_service: int  # at end_s
 
 
 @dataclass
@@ -135,7 +145,11 @@ class _World:
         self._shared: Policy | None = None
         self.clock = Clock()
         self._servers = [
-            Server(self.clock, name, server, seed)
+            Server(
+                *(self.clock, name, server, seed),
+                hardware=spec.server_hardware[name],
+                tail_bytes=spec.tail_bytes,
+            )
             for name, server in self._scenario.servers.items()
         ]
         self._options = {group.name: spec.device_options(group) for group in self._scenario.devices}
@@ -261,13 +275,6 @@ class _World:
         )
 
     def _server_row(self, server: Server, end_s: float) -> ServerRow:
-        background = server.spec.background
-        hardware = self._spec.server_hardware[server.name]
-        busy_s = server.station.busy_until_s(end_s)
-        idle_j, compute_j = (
-            server.spec.workers * hardware.idle_w * end_s,
-            hardware.compute_w * busy_s,
-        )
         duration_s = self._scenario.duration_s
         return ServerRow(
             point=self._spec.point,
@@ -275,16 +282,9 @@ class _World:
             seed=self._seed,
             server=server.name,
             hardware=server.spec.hardware,
-            workers=server.spec.workers,
             duration_s=duration_s,
             end_s=end_s,
-            offered_s=server.station.offered_s,
-            served_s=server.station.busy_s,
-            background_s=background.offered_s(server.spec.workers, duration_s) if background else 0,
-            busy_s=busy_s,
-            idle_j=idle_j,
-            compute_j=compute_j,
-            board_j=idle_j + compute_j,
+            **server.row(end_s, duration_s),
         )
 
 

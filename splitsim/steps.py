@@ -282,6 +282,8 @@ class Steps:
 
     def through(self, law: Callable[[np.ndarray], np.ndarray]) -> Steps:
         """What a law makes of the values."""
+        if self.always:
+            return Steps.constant(float(law(np.array([self.always]))[0]))
 
         def chunk(k: int) -> Chunk:
             of = self._get(k)

@@ -217,12 +217,14 @@ def _loads(boards: Table, servers: Table) -> Row:
     closed loops no queue does: they offer the more the sooner they are served.
     """
     most = 1.0 if np.all(boards["arrivals"] == "closed") else math.inf
-    capacity_s = servers["workers"] * servers["duration_s"]
-    server = (servers["offered_s"] + servers["background_s"]) / capacity_s
     there_s = _there_s(boards, boards["duration_s"])
-    capacity_s = np.maximum(boards["capacity_s"], LEAST_S)
+    board_s = np.maximum(boards["capacity_s"], LEAST_S)
+    work_s = servers["offered_s"] / servers["gain"] + servers["background_s"]
+    capacity_s = servers["capacity_s"]
+    none_s = np.full(len(work_s), math.inf)
+    server = np.divide(work_s, capacity_s, out=none_s, where=capacity_s > 0)
     loads = {
-        "device_load": float(np.max(boards["offered_compute_s"] / capacity_s)),
+        "device_load": float(np.max(boards["offered_compute_s"] / board_s)),
         "uplink_load": float(np.max(boards["airtime_s"] / there_s)),
         "server_load": float(np.max(server, initial=0.0)),
     }

@@ -145,6 +145,7 @@ class Record:
     server: str | None = _column("", "server of that option; null for local computing")
     exit: str | None = _column("", "cut whose exit gave the answer; null if none did")
     status: str = _column("", "done, timeout, dropped or unfinished", UNFINISHED)
+    rejected: bool = _column("", "the server had no place for it, and said so", False)
     created_s: float = _column("s", "the task arrives and the policy decides", 0.0)
     head_start_s: float | None = _column("s", "the device begins pre-processing, head, encoding")
     head_end_s: float | None = _column("s", "the device ends them")

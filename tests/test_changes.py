@@ -14,6 +14,7 @@ from splitsim import load_scenario, run, simulate
 from splitsim.errors import BadInput
 from splitsim.outages import Outage, held_s, mask, through_s
 from splitsim.rng import stream
+from splitsim.steps import Steps
 from splitsim.task import DONE, TIMEOUT, UNFINISHED
 
 OUTAGES = [{"from_s": 20, "to_s": 30}, {"from_s": 30, "to_s": 34}, {"from_s": 60, "to_s": 61}]
@@ -76,6 +77,22 @@ def test_before_the_first_outage_nothing_is_changed(tmp_path):
     early = one.tx_end_s < 20
     assert other.tx_end_s[early] == pytest.approx(one.tx_end_s[early], rel=1e-12)
     assert (other.tx_end_s >= one.tx_end_s - 1e-9).all()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "processor_sharing", "edf"])
+@pytest.mark.parametrize("speed", [1.0, {"kind": "steps", "times_s": [0, 50], "values": [1, 2]}])
+def test_work_stands_still_in_an_outage_of_a_server_and_no_task_is_lost(tmp_path, kind, speed):
+    server = {"outages": OUTAGES, "speed": speed, "discipline": {"kind": kind}}
+    device = poisson(2.0, deadline_s=1.0)
+    scenario = {"devices": [device], "servers": {"edge": server}}
+    rows = rows_of(tmp_path, scenario=scenario, tail_s=0.2)
+    assert (rows.status == DONE).all()
+    fast = mask(spans()).product(Steps.of([0.0, 50.0], [1.0, 1.0 if speed == 1.0 else 2.0]))
+    if kind != "processor_sharing":
+        for start, end in zip(rows.server_start_s, rows.server_end_s, strict=True):
+            assert fast.area(end) - fast.area(start) == pytest.approx(0.2, abs=1e-9)
+    met = (rows.server_arrival_s < 34) & (rows.server_arrival_s > 20)
+    assert (rows.server_end_s[met] > 34).all()
 
 
 @pytest.mark.parametrize("backhaul_s", [0.0, 0.25])

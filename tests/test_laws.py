@@ -62,7 +62,7 @@ def test_every_task_created_ends_in_one_way(path, policy):
     for row in part.tasks:
         assert row.left_s is not None
         assert (row.done_s is not None) == (row.status == DONE) == (row.correct is not None)
-        assert (row.option is None) == (row.status == DROPPED)
+        assert (row.option is None) == (row.status == DROPPED and not row.rejected)
     assert sum(device.tasks for device in part.devices) == len(part.tasks)
 
 
@@ -143,7 +143,15 @@ def test_a_servers_joules_are_those_of_its_workers_idling_and_computing(path, po
         assert 0 <= server.busy_s <= server.workers * server.end_s * (1 + 1e-12)
         expected_j = idle_j + hardware.compute_w * server.busy_s
         assert server.board_j == pytest.approx(expected_j, rel=1e-12, nan_ok=True)
-        if spec.scenario.servers[server.server].background is None:
+        ends = server.served, server.gave_up, server.rejected, server.aborted, server.in_service
+        assert server.submitted == sum(ends)
+        there = [r for r in part.tasks if r.server == server.server and r.server_arrival_s]
+        on = {d.device for d in part.devices if d.off_s is None}
+        if {row.device for row in there} <= on:
+            assert server.submitted == len(there)
+            assert server.rejected == sum(row.rejected for row in there)
+        in_turn = server.discipline not in ("processor_sharing", "batching")
+        if spec.scenario.servers[server.server].background is None and in_turn:
             ran = [r for r in part.tasks if r.server == server.server and r.server_end_s]
             within_s = math.fsum(r.server_end_s - r.server_start_s for r in ran)
             assert within_s <= server.busy_s + 1e-9

@@ -21,6 +21,7 @@ from splitsim.scenario.changes import late
 from splitsim.scenario.document import Document, Path_, did_you_mean, listed
 from splitsim.scenario.explain import blame, explain
 from splitsim.scenario.schema import PolicySpec, Scenario, Spec
+from splitsim.scenario.servers import server_misfits
 from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
@@ -57,6 +58,8 @@ class Checks:
         self._outcomes()
         if self.problems:
             return None
+        for path, what in server_misfits(self.scenario, self.tables, swept):
+            self._wrong(path, what)
         spec = Spec.of(point, swept, self.scenario, self.folder, self.tables)
         self._fallbacks(spec)
         self._policies(spec)

@@ -101,6 +101,7 @@ class Spec:
     server_hardware: Mapping[str, Hardware]  # by server
     radios: Mapping[str, Radio]  # by cell
     samples: int  # in the data set; 1 without one
+    tail_bytes: Mapping[str, float] = field(default_factory=dict)  # by model, where it is known
 
     @classmethod
     def of(
@@ -143,6 +144,7 @@ class Spec:
             server_hardware={name: tables.hardware(board) for name, board in boards.items()},
             radios=radios,
             samples=tables.outcomes(scenario.models[0], dataset).samples if dataset else 1,
+            tail_bytes=tables.tail_bytes(scenario.models),
         )
 
     def device_options(self, device: DeviceSpec) -> Options:

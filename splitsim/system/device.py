@@ -50,10 +50,11 @@ class Timeout(Component):
 class DeviceSpec(Component):
     """A group of equal devices in the scenario file.
 
-    ``max_in_flight`` skips a frame while that many are unanswered. A device creates tasks and
-    draws power from ``join_s`` to ``leave_s``; tasks under way when it leaves end as
-    ``unfinished``, as when a battery is empty. ``speed`` multiplies how fast it computes, and
-    its compute increment with it. With ``server`` that is the only one it sends to.
+    ``max_in_flight`` skips a frame while that many are unanswered. Servers that know classes
+    serve those of the highest ``priority`` first. A device creates tasks and draws power from
+    ``join_s`` to ``leave_s``; tasks under way when it leaves end as ``unfinished``, as when a
+    battery is empty. ``speed`` multiplies how fast it computes, and its compute increment with
+    it. With ``server`` that is the only one it sends to.
     """
 
     name: Name
@@ -66,6 +67,7 @@ class DeviceSpec(Component):
     service: Service = ConstantService()
     max_in_flight: Count | None = None
     battery: BatterySpec | None = None
+    priority: int = 0
     mobility: Mobility | None = None
     join_s: Times | None = None
     leave_s: Times | None = None
@@ -183,6 +185,11 @@ class Device:
             return self.horizon_s
         return min(from_s + timeout.after_s, self.horizon_s)
 
+    def due_s(self, record: Record) -> float:
+        """When a task is late; inf: never."""
+        deadline_s = self.spec.deadline_s
+        return math.inf if deadline_s is None else record.created_s + deadline_s
+
     def computing(self, record: Record, head: Job, option: Option, demand: Demand) -> None:
         """Account for a head, whose end is known as soon as it is queued."""
         self.known.computing(head, option.head_s)
@@ -238,7 +245,8 @@ class Device:
         """
         off_s = self.board.off_s
         if isinstance(awaited, Transfer) and awaited.start_s is not None:
-            way = self.radio.down if record.server_end_s is not None else self.radio.up
+            answered = record.server_end_s is not None or record.rejected
+            way = self.radio.down if answered else self.radio.up
             if awaited.start_s + awaited.airtime_s > off_s:
                 awaited.end_s, awaited.airtime_s = None, max(off_s - awaited.start_s, 0.0)
                 awaited.sent_bits = way.link.sent_bits(awaited.start_s, max(off_s, awaited.start_s))

@@ -111,7 +111,7 @@ def _journey(
         return device.leave(record, DONE, demand.correct, way.exit)
 
     at = device.position[option.server]
-    station = device.servers[at].station
+    server = device.servers[at]
     sent = Transfer(clock, key, 8 * demand.send_bytes, limit_s, device.one_way_s[at], head.end_s)
     device.known.sending(sent, option.send_bits)
     if option.mixture is not None or device.radio.may_sleep(head.end_s):
@@ -130,30 +130,31 @@ def _journey(
     if sent.gave_up or sent.end_s is None:
         return False
 
-    server = device.servers[at]
     limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
     if not (yield from _held(server, Job(clock, key, 0.0, limit_s))):
         return False
     correct = demand.correct if way.heard is None else device.heard(record, way, sent)
     record.server_arrival_s = clock.now
     tail = Job(clock, key, demand.tail_s * way.tail_factor(luck, at), limit_s)
-    yield station.submit(tail)
+    yield server.serve(tail, way, device.due_s(record), device.spec.priority)
     record.server_start_s, record.server_end_s = tail.start_s, tail.end_s
+    record.rejected = tail.rejected
     if tail.gave_up:
         return False
 
-    told = at, station.wait_s(), clock.now
+    told = at, server.station.wait_s(), clock.now
     back_s = server.spec.backhaul_s
     if not (yield from _held(server, Job(clock, key, back_s, limit_s), clock.now)):
         return False
-    answer = Transfer(clock, key, 8 * demand.answer_bytes, limit_s, device.cell.latency_s)
+    answer_bytes = server.spec.refusal_bytes if tail.rejected else demand.answer_bytes
+    answer = Transfer(clock, key, 8 * answer_bytes, limit_s, device.cell.latency_s)
     answer.ready_s = device.radio.wake(record, clock.now, device.radio.down)
     yield device.receive(answer)
     device.received(record, answer)
     if answer.gave_up:
         return False
     device.known.told(*told)
-    return device.leave(record, DONE, correct)
+    return not tail.rejected and device.leave(record, DONE, correct)
 
 
 def _held(server: Server, crossing: Job, came_s: float | None = None) -> Generator[Any, Any, bool]:
@@ -173,7 +174,10 @@ def _held(server: Server, crossing: Job, came_s: float | None = None) -> Generat
 
 
 def _give_up(device: Device, record: Record, option: Option, way: Option, luck: Luck) -> Life:
-    """Fail, take an exit's answer, or compute the rest here; the end of the simulation ends all."""
+    """Fail, take an exit's answer, or compute the rest here; the end of the simulation ends all.
+
+    A task that was rejected has lost nothing but time: it goes on as after a timeout.
+    """
     if device.clock.now >= device.horizon_s:
         device.leave(record, UNFINISHED)
     elif device.then == "local":
@@ -183,7 +187,7 @@ def _give_up(device: Device, record: Record, option: Option, way: Option, luck: 
         correct = way.spare.demand(record.sample).correct
         device.leave(record, DONE, correct, way.spare.exit)
     else:
-        device.leave(record, TIMEOUT)
+        device.leave(record, DROPPED if record.rejected else TIMEOUT)
 
 
 def _go_on(device: Device, record: Record, option: Option, way: Option, luck: Luck) -> Life:

@@ -11,11 +11,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from heapq import heapreplace
+from typing import NamedTuple
 
 import numpy as np
 
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
+
+Group = tuple[str, int] | None  # model and cut, of what can be computed together
 
 
 class Job(Moment):
@@ -26,6 +29,10 @@ class Job(Moment):
     ``expected`` is the work that its owner expects it to be. A job may be submitted ahead of
     ``ready_s``, where the order of submission is the order of arrival. The station fills in
     ``start_s`` (None: never begun), ``end_s`` (None: not through in time) and ``gave_up``.
+
+    At a server a job may also say its ``deadline_s``, its ``priority`` and its ``group``, and it
+    may be ``rejected``, at once. A reactive station notes when it ``arrived_s``, whether it is
+    ``held``, and whether what its owner waits for is ``settled``.
     """
 
     start_s: float | None = None
@@ -34,6 +41,11 @@ class Job(Moment):
     expected = 0.0
     progress: tuple[np.ndarray, np.ndarray] | None = None  # times and work done by then, where
     # the pace changes; None: it is one second in a second
+    deadline_s = math.inf
+    priority = 0
+    group: Group = None
+    rejected = held = settled = False
+    arrived_s = 0.0
 
     def __init__(
         self,
@@ -72,6 +84,22 @@ def travel(job: Job) -> Job:
     return settle(job)
 
 
+class Counts(NamedTuple):
+    """Tasks at a station: submitted = served + gave_up + rejected + aborted + in_service.
+
+    ``served`` ran to their end, though some of their clients had given up; ``gave_up`` left
+    before they had begun; ``aborted`` were cut off because their clients had given up;
+    ``in_service`` had not ended yet.
+    """
+
+    submitted: int
+    served: int
+    gave_up: int
+    rejected: int
+    aborted: int
+    in_service: int
+
+
 class Fifo:
     """First come, first served, by any number of workers, with others' jobs in between.
 
@@ -95,6 +123,8 @@ class Fifo:
         self.offered_s = 0.0
         self.busy_s = 0.0
         self._others_s = 0.0
+        self._submitted = self._gave_up = 0
+        self._overdue_s: list[float] = []  # ends of those nobody waits for until then
 
     def submit(self, job: Job) -> Job:
         """Take a job, which happens when it is through."""
@@ -111,6 +141,7 @@ class Fifo:
         free = self._free[0]
         start = free if free > now else now  # noqa: FURB136 - the hottest lines of a queue
         self.offered_s += work
+        self._submitted += 1
         if start < job.give_up_s:
             end = start + work
             heapreplace(self._free, end)
@@ -118,7 +149,17 @@ class Fifo:
             job.start_s = start
             if end <= job.give_up_s:
                 job.end_s = end
+            else:
+                self._overdue_s.append(end)
+        else:
+            self._gave_up += 1
         return job
+
+    def counts(self, end_s: float) -> Counts:
+        """The account of the jobs up to a time at which nobody waits any more."""
+        left = sum(end > end_s for end in self._overdue_s)
+        begun = self._submitted - self._gave_up
+        return Counts(self._submitted, begun - left, self._gave_up, 0, 0, left)
 
     def wait_s(self) -> float:
         """How long a job that comes now would wait."""
