@@ -13,6 +13,7 @@ from building import BOARDS, Waves, at_most, build, columns
 from splitsim import load_scenario, run, simulate
 from splitsim.errors import BadInput
 from splitsim.outages import Outage, held_s, mask, through_s
+from splitsim.report.page import write_report
 from splitsim.rng import stream
 from splitsim.steps import Steps
 from splitsim.task import DONE, TIMEOUT, UNFINISHED
@@ -321,18 +322,32 @@ def test_what_changes_is_told_in_words(tmp_path):
     ramp = {"kind": "ramp", "times_s": [0, 50], "values": [1, 2]}
     scenario = {
         "devices": [poisson(ramp, leave_s=80.0)],
-        "servers": {"edge": {"backhaul_outages": [{"from_s": 95, "to_s": 300}]}},
+        "servers": {
+            "edge": {
+                "backhaul_outages": [{"from_s": 95, "to_s": 300}],
+                "outages": [{"from_s": 7, "to_s": 8}],
+                "speed": {"kind": "steps", "times_s": [0, 40, 150], "values": [1, 0, 1]},
+            }
+        },
     }
     loaded = build(tmp_path, scenario=scenario)
     assert [tuple(event) for event in loaded.points[0].scenario.events] == [
         ("devices.device", "arrivals.rate_hz", "1 to 2", 0.0, 50.0, False),
         ("devices.device", "arrivals.rate_hz", "2", 50.0, 100.0, False),
+        ("servers.edge", "outage", "", 7.0, 8.0, True),
         ("servers.edge", "backhaul outage", "", 95.0, 100.0, True),
+        ("servers.edge", "speed", "1", 0.0, 40.0, False),
+        ("servers.edge", "speed", "0", 40.0, 100.0, True),
     ]
     results = run(loaded, tmp_path / "r", jobs=1)
     events = results.events
     assert set(events["what"]) == {"there"}
     assert (events["end_s"] == 80).all()
+    page = write_report(results).read_text(encoding="utf-8")
+    for words in ("edge, backhaul outage", "edge, speed", "device, arrivals.rate_hz", "1 to 2"):
+        assert words in page
+    assert "device-0, there" in page
+    assert "Phase by phase" in page
 
 
 @pytest.mark.parametrize(

@@ -335,8 +335,8 @@ def test_other_devices_and_their_order_leave_a_devices_world_alone(tmp_path):
     parts = []
     for n, devices in enumerate(([group], [group, other], [other, group], [dict(group, count=4)])):
         path = tmp_path / f"{n}.yaml"
-        path.write_text(yaml.safe_dump(dict(data, devices=devices, duration_s=40)))
-        parts.append(simulate(load_scenario(path).points[0], "split", 0))
+        path.write_text(yaml.safe_dump(dict(data, devices=devices)))
+        parts.append(simulate(load_scenario(path, {"duration_s": 40}).points[0], "split", 0))
     worlds = [world_of(part, {"nano-0", "nano-1"}) for part in parts]
     assert worlds[0]
     assert all(world == worlds[0] for world in worlds)

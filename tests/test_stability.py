@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
 import pytest
 from building import build
+from rich.console import Console
 
 from splitsim import run
+from splitsim.cli.table import summary_table
+from splitsim.notes import notes as notes_of
+from splitsim.report.page import write_report
 from splitsim.rng import stream
 from splitsim.stability import BATCHES, growing, grows, in_words, lengths
 
@@ -122,9 +127,17 @@ def test_a_run_says_which_queue_grows(tmp_path, policy, changes, tail_s, grows_t
     loaded = build(tmp_path, scenario={**changes, **keep}, tail_s=tail_s)
     results, row = columns_of(loaded, tmp_path / "r", policy)
     assert row["grows"] == grows_there
-    assert row["stable"] == (not grows_there) == (row["unstable_seeds"] == 0)
+    stable = bool(row["stable"])
+    assert stable == (not grows_there) == (row["unstable_seeds"] == 0)
     manifest = json.loads((results.folder / "manifest.json").read_text())
     assert [found["grows"] for found in manifest["unstable"]] == [grows_there] * bool(grows_there)
+    (notes, *_) = [*notes_of(results.summary_rows, []), ""]
+    assert (f"the queue of {grows_there} grows without bound (in 1 of 1" in notes) == (not stable)
+    table = io.StringIO()
+    Console(file=table, width=200).print(summary_table(results.summary_rows, []))
+    assert ("grows" in table.getvalue()) == (not stable)
+    page = write_report(results).read_text(encoding="utf-8")
+    assert ('<td class="number marked">grows' in page) == (not stable)
 
 
 def test_nothing_grows_where_nothing_comes():

@@ -16,6 +16,7 @@ from splitsim.system.device import DeviceSpec
 MOST_PHASES = 20
 EQUAL_PHASES = 10
 MOST_EVENTS = 40  # of one curve
+STOPPING = ("speed", "rate_bps")  # where a value of 0 is an outage
 
 Change = AnyCurve | Outage
 
@@ -133,6 +134,8 @@ def events(component: BaseModel, names: Mapping[Path_, str], until_s: float) -> 
 
 def _curve_events(where: str, what: str, curve: AnyCurve, until_s: float) -> list[Event]:
     edges = [0.0, *(t for t in curve.turns_s if t < until_s), until_s]
+    if len(edges) == 2 and (isinstance(curve, StepCurve) or not curve.turns_s):
+        return []
     if isinstance(curve, CsvCurve):
         return [Event(where, what, f"as in {curve.file}", 0.0, until_s)]
     if len(edges) > MOST_EVENTS or isinstance(curve, ConstantCurve):
@@ -143,7 +146,8 @@ def _curve_events(where: str, what: str, curve: AnyCurve, until_s: float) -> lis
     else:
         words = [f"{a:.4g} to {b:.4g}" for a, b in pairwise([*values, values[-1]])]
         words[-1] = f"{values[-1]:.4g}"
+    stops = what.rpartition(".")[2] in STOPPING
     return [
-        Event(where, what, word, begin, end)
+        Event(where, what, word, begin, end, stops and word == "0")
         for word, (begin, end) in zip(words, pairwise(edges), strict=False)
     ]
