@@ -11,9 +11,8 @@ from itertools import count
 from typing import Any
 
 from splitsim.luck import Luck
-from splitsim.system.clock import Life, Moment, task_key
+from splitsim.system.clock import Clock, Key, Life, Moment, task_key
 from splitsim.system.device import Device
-from splitsim.system.server import Server
 from splitsim.system.stations import Job, Transfer, settle, travel
 from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED, Option, Record
 
@@ -131,7 +130,8 @@ def _journey(
         return False
 
     limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
-    if not (yield from _held(server, Job(clock, key, 0.0, limit_s))):
+    held_s = server.backhaul_held_s(clock.now - server.spec.backhaul_s)
+    if not (yield from _pass(clock, key, held_s, limit_s)):
         return False
     correct = demand.correct if way.heard is None else device.heard(record, way, sent)
     record.server_arrival_s = clock.now
@@ -143,8 +143,8 @@ def _journey(
         return False
 
     told = at, server.station.wait_s(), clock.now
-    back_s = server.spec.backhaul_s
-    if not (yield from _held(server, Job(clock, key, back_s, limit_s), clock.now)):
+    back_s = server.spec.backhaul_s + server.backhaul_held_s(clock.now)
+    if not (yield from _pass(clock, key, back_s, limit_s)):
         return False
     answer_bytes = server.spec.refusal_bytes if tail.rejected else demand.answer_bytes
     answer = Transfer(clock, key, 8 * answer_bytes, limit_s, device.cell.latency_s)
@@ -157,20 +157,13 @@ def _journey(
     return not tail.rejected and device.leave(record, DONE, correct)
 
 
-def _held(server: Server, crossing: Job, came_s: float | None = None) -> Generator[Any, Any, bool]:
-    """Cross the back-haul, once it works; False where the task gives up before that.
-
-    Args:
-        server: at its end.
-        crossing: its work is the time that it takes from now on.
-        came_s: when the task came to the back-haul; None: it has come through now, if that works.
-    """
-    if came_s is None:
-        came_s = crossing.clock.now - server.spec.backhaul_s
-    crossing.work += server.backhaul_held_s(came_s)
-    if crossing.work:
-        yield travel(crossing)
-    return not crossing.gave_up
+def _pass(clock: Clock, key: Key, work_s: float, limit_s: float) -> Generator[Any, Any, bool]:
+    """Let a while pass on the way; False where the task gives up meanwhile."""
+    if not work_s:
+        return True
+    way = Job(clock, key, work_s, limit_s)
+    yield travel(way)
+    return not way.gave_up
 
 
 def _give_up(device: Device, record: Record, option: Option, way: Option, luck: Luck) -> Life:
