@@ -6,7 +6,8 @@ over 30 options, noise-free service, energy, rows kept and written to Parquet. T
 pipeline has three ``simpy.Resource`` per task, constant times, and keeps nothing.
 
 The two alternate; the medians' ratio of tasks per second is the figure to quote, for it holds
-whatever else the machine is doing. Usage: python analysis/benchmark.py [--repeats 5]
+whatever else the machine is doing. Then: what a task costs at a loaded server.
+Usage: python analysis/benchmark.py [--repeats 5]
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import simpy
+from benchmark_servers import print_servers
 
 from splitsim import load_scenario, simulate
 from splitsim.parts import PartName, write_part
@@ -75,6 +77,7 @@ def main() -> None:
             if n:  # the first round warms up
                 rates["splitsim"].append(ours)
                 rates["textbook"].append(theirs)
+        print_servers(folder, repeats)
     medians = {name: statistics.median(values) for name, values in rates.items()}
     options = len(spec.device_options(spec.scenario.devices[0]))
     print(f"{sum(map(len, arrivals)):,} tasks, {options} options, median of {repeats}")

@@ -84,6 +84,7 @@ class ServerRow:
     compute_j: float
     board_j: float
     loads: int  # of models into memories
+    others_rejected: int  # jobs of the background that found no place
     submitted: int  # tasks; the sum of those below
     served: int  # to their end, though some clients had given up
     gave_up: int  # before they had begun

@@ -364,7 +364,7 @@ def test_what_changes_is_told_in_words(tmp_path):
         (
             {"drain_s": 5, "cells": {"cell": {"outages": [{"from_s": 105, "to_s": 140}]}}},
             "cells.cell.outages.0.from_s: a change at 105 s comes after the end (105 s); "
-            "let it come earlier, or the run last longer",
+            "let it come earlier, or the run longer",
         ),
         (
             {"devices": [poisson({"kind": "steps", "times_s": [0, 300], "values": [1, 2]})]},

@@ -112,19 +112,15 @@ def served_by_hand(rows, workers, rank, curve=ALWAYS, limit=math.inf, aborts=Fal
             waiting.remove(next(row for row in waiting if row.give_up == now))
         elif end == now:
             busy.remove(next(row for row in busy if row.end == now))
-            if waiting:
-                first = min(waiting, key=rank)
+            for first in sorted(waiting, key=rank)[:1]:
                 waiting.remove(first)
                 begin(first, now)
         else:
             row = coming.pop(0)
-            if row.give_up <= now:
-                pass
-            elif len(busy) < workers:
+            row.rejected = len(busy) == workers and len(waiting) >= limit and row.give_up > now
+            if len(busy) < workers and row.give_up > now:
                 begin(row, now)
-            elif len(waiting) >= limit:
-                row.rejected = True
-            else:
+            elif not row.rejected and row.give_up > now:
                 waiting.append(row)
 
 

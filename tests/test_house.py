@@ -55,7 +55,7 @@ FLOORS = {
         "results",
         "folder",
     ),
-    5: ("experiment", "report", "measure", "dnn"),
+    5: ("experiment", "synthetic", "report", "measure", "dnn"),
     6: ("cli", "__main__"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}

@@ -196,6 +196,23 @@ def test_twice_the_speed_is_half_the_work(tmp_path):
         assert other.left_s == pytest.approx(one.left_s, abs=1e-9)
 
 
+@pytest.mark.parametrize("load", [0.2, 0.5, 0.8, 0.95, 1.5])
+def test_a_limit_that_nobody_reaches_changes_no_row(load, tmp_path):
+    """The recursion and the reactive station give the same, to the last bit, at every load."""
+    rules = {"background": BURSTY, "service": exponential(True), "workers": 2}
+    device = {"timeout": {"after_s": 20.0, "from": "sent"}}
+    found = [
+        loaded(tmp_path, rate_hz=20 * load, device=device, duration_s=40, **rules, **odd)
+        for odd in ({}, {"queue_limit": 10**6})
+    ]
+    for one, other in zip(*(part.tasks for part in found), strict=True):
+        assert vars(one) == vars(other)
+    (one,), (other,) = (part.servers for part in found)
+    for name in ("served", "gave_up", "in_service", "offered_s", "others_rejected"):
+        assert getattr(one, name) == getattr(other, name)
+    assert one.busy_s == pytest.approx(other.busy_s, rel=1e-9)
+
+
 # Others' jobs are real jobs, though they cost no events.
 
 

@@ -353,3 +353,12 @@ def test_the_shipped_trace_is_synthetic_says_so_and_is_as_described():
     assert (mean, deviation) == (f"{seconds.mean():.3f} Mbit/s", f"{seconds.std():.3f} Mbit/s")
     assert ends == f"{seconds.min():.3f} / {seconds.max():.3f} Mbit/s"
     assert (zero, length) == ("none", f"{trace.period_s:g} s")
+
+
+@pytest.mark.parametrize("kind", ["nr", "wifi"])
+def test_nothing_arrives_without_a_signal(kind):
+    """An interruption is time at rate zero, in which a radio is silent."""
+    rate = nr() if kind == "nr" else wifi("n", 20)
+    snr = Gains(1.0, lambda _: (np.array([0.0, 0.5]), np.array([0.0, 1e3])))
+    _, found = rate.rates(snr, AROUND).stretch(0)
+    assert found[0] == 0 < found[1]

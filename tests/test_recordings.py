@@ -158,6 +158,12 @@ def test_a_steady_rate_is_no_gap(write: Write) -> None:
     assert read_trace(path, format="two-column", rate_unit_bps=1e6).warnings == ()
 
 
+def test_a_csv_that_says_when_it_ends_has_no_gaps(write: Write) -> None:
+    """So we write them: a row where the rate changes, and one where the recording ends."""
+    path = write("time_s,rate_bps\n0,1e6\n1,2e6\n2,1e6\n32,3e6\n33,\n", "a.csv")
+    assert read_trace(path).warnings == ()
+
+
 def test_csv_without_a_header(write: Write) -> None:
     path = write("0.5,CONNECTED,45.5\n1.5,CONNECTED,40\n2.5,CONNECTED,50\n", "a.csv")
     trace = read_trace(path, header=False, time=1, rate=3, rate_unit_bps=1e6)

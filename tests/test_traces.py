@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import subprocess
 import sys
@@ -14,7 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from splitsim import load_scenario
 from splitsim.errors import BadInput
+from splitsim.synthetic import synthetic_trace
 from splitsim.world.traces import Trace, formats, read_trace, write_csv
 from splitsim.world.traces.lines import Lines
 
@@ -516,6 +519,26 @@ def test_the_synthetic_trace_is_as_its_readme_says() -> None:
     gaps_s = np.sort(trace.durations_s[trace.rates_bps == 0])
     assert 3.0 < gaps_s[-1] < 3.3
     assert 0.08 < gaps_s[-2] < 0.5
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_the_traces_of_a_bus_are_what_the_command_makes(number: int) -> None:
+    folder = ROOT / "traces" / "channels"
+    path = folder / f"synthetic-bus-lte-{number}.csv"
+    shipped = read_trace(path)
+    world = load_scenario(folder / "bus.yaml")
+    assert hashlib.sha256((folder / "bus.yaml").read_bytes()).hexdigest() in path.read_text()
+    made = synthetic_trace(world, f"bus-{number}", "uplink", seed=number, step_s=0.2)
+    np.testing.assert_allclose(shipped.binned_bps(0.2), made.binned_bps(0.2), rtol=1e-9)
+    rates = shipped.binned_bps(1.0) / 1e6
+    figures = (
+        f"| {rates.mean():.3f} Mbit/s | {rates.std():.3f} Mbit/s | {rates.min():.3f} / "
+        f"{rates.max():.3f} Mbit/s | none | 300 s |"
+    )
+    assert any(
+        f"`{path.name}`" in line and figures in line
+        for line in (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    )
 
 
 # Measured traces. The README's Mahimahi figures count a time t in the second floor(t); ours ends

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitsim.cli import dnn, outcomes, spikes, train
+from splitsim.cli import dnn, outcomes, spikes, trace, train
 from splitsim.errors import BadInput
 
 if TYPE_CHECKING:
@@ -194,6 +194,7 @@ app.command()(outcomes.outcomes)
 app.command()(outcomes.verify)
 app.command()(spikes.count)
 app.command()(train.train)
+app.add_typer(trace.app, name="trace")
 
 
 def _finish(results: Results) -> None:

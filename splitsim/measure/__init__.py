@@ -1,7 +1,8 @@
-"""Measuring this machine: the energy it takes, by whatever sensor it has.
+"""Measuring this machine, and having what others measured.
 
-``open_meter`` opens a sensor by name, ``consumption`` measures what a piece of work takes above
-the idle machine. Nothing of the simulator imports this package.
+``open_meter`` opens an energy sensor by name, ``consumption`` measures what a piece of work takes
+above the idle machine. ``link`` measures the link to another machine; ``datasets`` and ``fetch``
+get public traces. Nothing of the simulator imports this package.
 """
 
 from splitsim.measure.consumption import Consumption, consumption

@@ -17,7 +17,7 @@ from splitsim.outcomes import Outcomes
 from splitsim.policies.kinds import KINDS, arguments, policy_class
 from splitsim.profiles import Tables
 from splitsim.rng import stream
-from splitsim.scenario.changes import late
+from splitsim.scenario.conditions import never_cool, too_late, unused_warmup
 from splitsim.scenario.document import Document, Path_, did_you_mean, listed
 from splitsim.scenario.explain import blame, explain
 from splitsim.scenario.schema import PolicySpec, Scenario, Spec
@@ -25,13 +25,11 @@ from splitsim.scenario.servers import server_misfits
 from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
-from splitsim.system.thermal import ThermalSpec
 from splitsim.world.fading import Scattered
 from splitsim.world.fading_replay import RecordedFading
 from splitsim.world.replay import TraceChannel
 
 T = TypeVar("T")
-BY_HAND = ("--set", "override")  # where a value stands that the file does not say
 
 
 @dataclass
@@ -101,20 +99,11 @@ class Checks:
                     self.warnings += [self.document.problem(at, what) for what in odd]
 
     def _changes(self) -> None:
-        """A change after the end is a mistake, unless who shortens a run by hand knows of it."""
-        scenario, document = self.scenario, self.document
-        shortened = document.where(("duration_s",)).startswith(BY_HAND)
-        for path, what in late(scenario, scenario.devices, scenario.duration_s, scenario.drain_s):
-            if shortened:
-                self.warnings.append(document.problem(path, f"{what}: it does not happen"))
-            else:
-                self._wrong(path, f"{what}; let it come earlier, or the run last longer")
-        if scenario.is_terminating and scenario.warmup_s:
-            what = (
-                f"is not used, for conditions change, first at {scenario.phases_s[1]:g} s, and "
-                "all tasks count, phase by phase; leave it out"
-            )
-            self.warnings.append(document.problem(("warmup_s",), what))
+        for path, what, is_wrong in too_late(self.scenario, self.document):
+            found = self.problems if is_wrong else self.warnings
+            found.append(self.document.problem(path, what))
+        for what in unused_warmup(self.scenario):
+            self.warnings.append(self.document.problem(("warmup_s",), what))
 
     def _replay(self, cell: str, way: str, channel: TraceChannel) -> Iterator[str]:
         """What is allowed in the replay of a trace, and hardly meant."""
@@ -171,8 +160,8 @@ class Checks:
             if device.battery is not None and board is not None and not board.has_watts:
                 what = f"hardware {board.name!r} has no watts in hardware.csv"
                 self._wrong(("devices", n, "battery"), f"cannot run down: {what}")
-            if device.thermal is not None and board is not None:
-                self._heat(("devices", n, "thermal"), device.thermal, board)
+            for what in never_cool(device.thermal, board) if board is not None else ():
+                self._wrong(("devices", n, "thermal"), what)
         for name, server in self.scenario.servers.items():
             path = ("servers", name, "hardware")
             self._watts(path, self._ask(path, self.tables.hardware, server.hardware))
@@ -183,17 +172,6 @@ class Checks:
                 self._times_of(("devices", n), model, device)
             for name, server in self.scenario.servers.items():
                 self._times_of(("servers", name), model, server)
-
-    def _heat(self, path: Path_, thermal: ThermalSpec, board: Hardware) -> None:
-        """A board must be able to cool down."""
-        if not board.has_watts:
-            what = f"cannot get warm: hardware {board.name!r} has no watts in hardware.csv"
-            self._wrong(path, f"{what}; add them, or remove this")
-            return
-        idle_c = thermal.steady_c(board.idle_w)
-        if idle_c >= thermal.released_c:
-            what = f"idles at {idle_c:.4g} degrees and would never cool down to release_c"
-            self._wrong(path, f"{what} ({thermal.released_c:g}); raise it, or lower the resistance")
 
     def _times_of(self, path: Path_, model: str, board: DeviceSpec | ServerSpec) -> None:
         """There must be a profile, and where tasks draw recorded runs, these."""

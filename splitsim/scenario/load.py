@@ -19,6 +19,7 @@ from splitsim.scenario.explain import explain, show
 from splitsim.scenario.schema import MOST, LoadedScenario, Scenario, Spec
 from splitsim.scenario.strict import Overrides, read_mapping
 from splitsim.world.traces import FadingTrace, Trace, read_fading, read_trace
+from splitsim.world.traces.library import fetched
 
 NOT_SWEPT = ("name", "seeds", "sweep", "tables")
 
@@ -152,11 +153,14 @@ class _Loader:
         return self._read_fading_once(self._find(file, "channels"), **how)
 
     def _find(self, file: str, room: str = "paths") -> Path:
-        """Where a file is, or should be; what is looked for is part of what a run rests on."""
+        """Where a file is, or should be; what is looked for is part of what a run rests on.
+
+        Relative to the scenario file; also one of ours, by its bare name, or a fetched one.
+        """
         paths = [self._folder / file]
         if "/" not in file:
             paths += [folder / room / file for folder in self._tables.folders]
-        path = next((path for path in paths if _is_there(path)), paths[0])
+        path = next(filter(_is_there, paths), None) or fetched(file) or paths[0]
         self._read.add(path)
         return path
 

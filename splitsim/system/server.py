@@ -199,6 +199,7 @@ class Server:
             "compute_j": compute_j,
             "board_j": idle_j + compute_j,
             "loads": sum(memory.loads for memory in self._memories),
+            "others_rejected": station.others_rejected,
             **counts._asdict(),
         }
 

@@ -110,6 +110,8 @@ class Fifo:
             when a job arrives, so that they cost no events.
     """
 
+    others_rejected = 0
+
     def __init__(
         self,
         clock: Clock,

@@ -11,17 +11,16 @@ from pydantic import Field
 
 from splitsim.component import Component, NonNegative, Positive
 from splitsim.world.around import Around
-from splitsim.world.mcs import Ladder
+from splitsim.world.mcs import SILENCE_DB, Ladder
 from splitsim.world.travel import Gains
 
 Bler = Annotated[float, Field(gt=0, lt=1)]
-SILENCE = 1e-30  # a ratio of powers below which it makes no difference
 BLOCKS = 4096  # decided at a time where the SNR has no steps of its own
 ROUNDING = 1e-9  # of a step or report: what happens exactly at an edge is behind it
 
 
 def _in_db(snr: np.ndarray) -> np.ndarray:
-    decibels: np.ndarray = 10 * np.log10(np.maximum(snr, SILENCE))
+    decibels: np.ndarray = 10 * np.log10(np.maximum(snr, 10 ** (SILENCE_DB / 10)))
     return decibels
 
 

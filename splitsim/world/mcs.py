@@ -22,6 +22,7 @@ from splitsim.profiles import shipped
 TENTH = math.log(9)  # of widths, from where half of the blocks are lost to where a tenth is
 COLUMNS = ("mcs", "modulation_order", "code_rate_1024", "snr_50_db", "snr_10_db")
 WIFI = ("mcs", "modulation_order", "information_bits", "coded_bits", "sensitivity_20mhz_dbm")
+SILENCE_DB = -300.0  # an SNR at which it makes no difference what is sent
 FAR = 300.0  # of widths; the rate is then 1e-130 of the scheme's: nothing, but not silence
 LEAST = -1000.0  # dB or dBm; any
 
@@ -78,13 +79,14 @@ class Ladder:
 
         Where up to N transmissions are added up (chase combining), the n-th makes n times the SNR:
         with p_n = BLER(n SNR) a round takes 1 + p_1 + ... + p_(N-1) transmissions on average and
-        succeeds with 1 - p_N; after a failed one a new round begins.
+        succeeds with 1 - p_N; after a failed one a new round begins. Nothing at all arrives where
+        there is no signal, as during a hand-over.
         """
         sent = np.ones_like(snr_db)
         for n in range(1, self.transmissions):
             sent += self.bler(rungs, snr_db + 10 * math.log10(n))
         received = self.received(rungs, snr_db + 10 * math.log10(self.transmissions))
-        goodput: np.ndarray = self.bps_hz[rungs] * received / sent
+        goodput: np.ndarray = self.bps_hz[rungs] * received / sent * (snr_db > SILENCE_DB)
         return goodput
 
 

@@ -22,6 +22,11 @@ class Ramp(Component):
     worker's being busy (b = 1) or not (b = 0) with du/dt = (b - u) / ``time_s``, from u = 0.
     With processor sharing there is one u for all workers, and b is the share of them that is
     busy. Time is counted at the server's ``speed``, so that it stands still in an outage.
+
+    Measured (FurciferDataset): a server's pre-processing takes 9.0 ms for one client and 2.8 ms
+    beside four others, a split's tail 29 and 20 ms: speeds of 0.3 and 0.7 when almost idle.
+    ``time_s`` was not measured; governors of clocks act within some tens of milliseconds to
+    seconds.
     """
 
     idle_speed: Annotated[float, Field(gt=0, lt=1)]

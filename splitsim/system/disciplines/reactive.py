@@ -125,7 +125,10 @@ class Reactive(ABC):
         return job
 
     def withdraw(self, job: Job) -> None:
-        """Let a job go now, as if its owner's patience were over."""
+        """Let a job go now, as if its owner's patience were over.
+
+        One whose end is settled, as a worker has begun it, goes on to it.
+        """
         now = self._clock.now
         self._catch_up(now)
         if not job.settled:

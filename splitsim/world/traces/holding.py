@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -59,7 +59,9 @@ def held(
     used = np.diff(edges_s) > 0  # of equal times, one has an interval to hold on
     ends_s = edges_s[1:][used]
     intervals = (edges_s[:-1][used], ends_s, {key: v[used] for key, v in filled.items()})
-    starts_s, intervals_of = _cut(lines, *intervals, rules)
+    if rules.hold == "next" or count == len(times_s):  # else rows begin where values change
+        _tell_gaps(lines, *intervals, rules)
+    starts_s, intervals_of = _cut(*intervals, rules.max_hold_s, after=rules.hold == "next")
     return checked_recording(lines, starts_s, intervals_of, float(ends_s[-1]))
 
 
@@ -146,15 +148,20 @@ def _unrepeated(
 
 
 def _cut(
-    lines: Lines, begins_s: Floats, ends_s: Floats, series: Mapping[str, Floats], rules: Rules
+    begins_s: Floats,
+    ends_s: Floats,
+    series: Mapping[str, Floats],
+    most_s: float | None,
+    *,
+    after: bool,
 ) -> tuple[Floats, dict[str, Floats]]:
-    """The starts and values, every one held no longer than allowed."""
-    most_s = rules.max_hold_s
+    """The starts and values, every one held no longer than allowed.
+
+    With ``after`` a value stands at the end of its interval.
+    """
     if most_s is None:
-        _tell_gaps(lines, begins_s, ends_s, [v for key, v in series.items() if key in RATES])
         return begins_s, dict(series)
     long = ends_s - begins_s > most_s * (1 + 1e-9)
-    after = rules.hold == "next"  # the value stands at the end of its interval
     turns_s = (ends_s - most_s if after else begins_s + most_s)[long]
     where = np.flatnonzero(long)
     starts_s = np.insert(begins_s, where + 1, turns_s)
@@ -166,8 +173,13 @@ def _cut(
     return starts_s, cut
 
 
-def _tell_gaps(lines: Lines, begins_s: Floats, ends_s: Floats, rates_bps: Sequence[Floats]) -> None:
+def _tell_gaps(
+    lines: Lines, begins_s: Floats, ends_s: Floats, series: Mapping[str, Floats], rules: Rules
+) -> None:
     """Warn of values held for long, unless the rate is the same on the other side."""
+    if rules.max_hold_s is not None:
+        return
+    rates_bps = [values for key, values in series.items() if key in RATES]
     lengths_s = ends_s - begins_s
     usual_s = float(np.median(lengths_s))
     same = np.ones(len(lengths_s), dtype=bool)
