@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from splitsim.folder import failure_note, note_run, prepare
+from splitsim.folder import failure_note, note_growth, note_run, prepare
 from splitsim.parts import PartName, write_part
 from splitsim.results import Results
 from splitsim.scenario import LoadedScenario
@@ -93,6 +93,7 @@ def simulate_missing(
     _Runner(scenario, folder, missing, len(names), progress).run(jobs or os.cpu_count() or 1)
     results = Results(folder)
     results.write_summary()
+    note_growth(folder, results.summary_rows)
     return results
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -135,17 +136,25 @@ def _write(path: Path, text: str) -> None:
 
 
 def _channels(spec: Spec) -> list[ChannelRow]:
-    """The time line of the first device with the first seed, from the end of the warm-up."""
+    """The time line of the first device with the first seed, from the end of the warm-up on."""
     group = spec.scenario.devices[0]
     name = f"{group.name}-0"
     ways = [channel(spec, group, name, 0, way) for way in ("uplink", "downlink")]
-    start_s = spec.scenario.warmup_s
-    steps = math.ceil(min(TIMELINE_S, spec.scenario.duration_s - start_s) / TIMELINE_STEP_S)
-    times_s = [start_s + n * TIMELINE_STEP_S for n in range(steps)]
+    start_s, length_s = spec.scenario.counted_s, _timeline_s(spec)
+    step_s = TIMELINE_STEP_S * max(length_s / TIMELINE_S, 1.0)
+    times_s = [start_s + n * step_s for n in range(math.ceil(length_s / step_s))]
     return [
-        ChannelRow(spec.point, 0, name, at, *(way.mean(at, at + TIMELINE_STEP_S) for way in ways))
+        ChannelRow(spec.point, 0, name, at, *(way.mean(at, at + step_s) for way in ways))
         for at in times_s
     ]
+
+
+def _timeline_s(spec: Spec) -> float:
+    """How long the time line is: a while, or the whole run where conditions change."""
+    scenario = spec.scenario
+    if scenario.is_terminating:
+        return scenario.duration_s
+    return min(TIMELINE_S, scenario.duration_s - scenario.counted_s)
 
 
 def _check_occupied(scenario: LoadedScenario, folder: Path, *, resume: bool) -> None:
@@ -179,7 +188,10 @@ def _manifest(scenario: LoadedScenario) -> dict[str, Any]:
             {
                 "swept": dict(spec.swept),
                 "duration_s": spec.scenario.duration_s,
-                "warmup_s": spec.scenario.warmup_s,
+                "warmup_s": spec.scenario.counted_s,
+                "phases_s": spec.scenario.phases_s,
+                "timeline_s": _timeline_s(spec),
+                "events": [event._asdict() for event in spec.scenario.events],
             }
             for spec in scenario.points
         ],
@@ -226,6 +238,13 @@ def note_run(
     manifest["runs"] = [*manifest["runs"], run_note]
     manifest["wall_s"] = manifest["wall_s"] | {name: round(s, 3) for name, s in walls.items()}
     _write(folder / "manifest.json", _json(manifest))
+
+
+def note_growth(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add to the manifest which queues grow without bound, by point and policy."""
+    keys = ("point", "policy", "grows", "unstable_seeds")
+    growth = [{key: row[key] for key in keys} for row in rows if not row["stable"]]
+    _write(folder / "manifest.json", _json({**Results(folder).manifest, "unstable": growth}))
 
 
 def _json(manifest: dict[str, Any]) -> str:

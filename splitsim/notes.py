@@ -12,8 +12,8 @@ Row = Mapping[str, Any]
 
 
 def is_overloaded(row: Row) -> bool:
-    """Whether a queue grew as long as tasks came."""
-    return any(row[load] > 1 for load in LOADS)
+    """Whether a queue grew as long as tasks came, or would have if none gave up."""
+    return not row["stable"] or any(row[load] > 1 for load in LOADS)
 
 
 def notes(rows: Sequence[Row], swept: Sequence[str], replayed: Sequence[str] = ()) -> list[str]:
@@ -24,8 +24,10 @@ def notes(rows: Sequence[Row], swept: Sequence[str], replayed: Sequence[str] = (
         swept: names of the swept parameters.
         replayed: recordings that every seed replayed in the same way.
     """
-    found = [sentence for row in rows for sentence in _overloads(row, swept)]
+    found = [sentence for row in rows for sentence in _growth(row, swept)]
+    found += [sentence for row in rows for sentence in _overloads(row, swept)]
     found += [sentence for row in rows for sentence in _batteries(row, swept)]
+    found += [sentence for row in rows for sentence in _heat(row, swept)]
     for key, whose in (("energy_mean_j", "the devices"), ("server_energy_mean_j", "the servers")):
         found += _unknown(rows, key, whose)
     if replayed and any(row["seeds"] > 1 for row in rows):
@@ -44,12 +46,23 @@ def _unknown(rows: Sequence[Row], key: str, whose: str) -> Iterator[str]:
         yield f"{whose}' energy is not known{where}: hardware.csv has no watts for their hardware"
 
 
+def _growth(row: Row, swept: Sequence[str]) -> Iterator[str]:
+    if not row["stable"]:
+        many = "," in row["grows"]
+        yield (
+            f"{_who(row, swept)}: the queue{'s' if many else ''} of {row['grows']} "
+            f"grow{'' if many else 's'} without bound (in {row['unstable_seeds']} of "
+            f"{row['seeds']} replications); latencies would only say how long the run was"
+        )
+
+
 def _overloads(row: Row, swept: Sequence[str]) -> Iterator[str]:
     for load, what in LOADS.items():
         if row[load] > 1:
+            otherwise = "; unless tasks give up, its queue grows as long as tasks come"
             yield (
-                f"{_who(row, swept)}: {what} was offered {row[load]:.2f} times the work it can do; "
-                "unless tasks give up, its queue and the averages grow as long as tasks come"
+                f"{_who(row, swept)}: {what} was offered {row[load]:.2f} times the work it can do"
+                f"{otherwise if row['stable'] else ''}"
             )
 
 
@@ -58,6 +71,14 @@ def _batteries(row: Row, swept: Sequence[str]) -> Iterator[str]:
         yield (
             f"{_who(row, swept)}: {row['devices_off']:.0%} of the devices were off before the end, "
             "their batteries empty; their later tasks are dropped and count as 0 J in the mean"
+        )
+
+
+def _heat(row: Row, swept: Sequence[str]) -> Iterator[str]:
+    if row["throttled"]:
+        yield (
+            f"{_who(row, swept)}: the devices were too hot for {row['throttled']:.1%} of the time, "
+            "and computed more slowly"
         )
 
 

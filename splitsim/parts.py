@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from splitsim.simulation import DeviceRow, Part, ServerRow
+from splitsim.system.happened import EventRow
 from splitsim.task import Record
 
 if TYPE_CHECKING:
@@ -23,7 +24,12 @@ NAME = re.compile(r"p(\d{4})-(.+)-s(\d{4})\.parquet")
 SEAL = b"PAR1"  # how a Parquet file ends
 BATCH = 1024  # rows
 SHIFTS = "shifts"
-TABLES = {"devices": DeviceRow, "servers": ServerRow, "tasks": Record}  # tasks last: they seal
+TABLES = {
+    "devices": DeviceRow,
+    "servers": ServerRow,
+    "events": EventRow,
+    "tasks": Record,
+}  # tasks last: they seal
 
 
 def home(folder: Path, shift: int = 0) -> Path:

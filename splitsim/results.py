@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from splitsim.errors import BadInput
 from splitsim.parts import parts_in
 from splitsim.shifts import with_shifts
-from splitsim.summary import Row, summarise, write_summary
+from splitsim.summary import Row, summarise, summarise_phases, write_summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +47,11 @@ class Results:
         return self._table("servers")
 
     @cached_property
+    def events(self) -> pd.DataFrame:
+        """A row per event of a device and part, with the columns of ``EventRow``."""
+        return self._table("events")
+
+    @cached_property
     def channels(self) -> pd.DataFrame:
         """Rates over time of one device per point, for the report's time line."""
         return self._table("channels")
@@ -72,6 +77,24 @@ class Results:
         shifted = [self._summarise(shift) for shift in range(1, self.shifts + 1)]
         return with_shifts(rows, shifted, list(self.manifest["points"][0]["swept"]))
 
+    @cached_property
+    def phases(self) -> pd.DataFrame:
+        """A row per point, policy and phase between changes; empty where nothing changes."""
+        import pandas as pd
+
+        return pd.DataFrame(self.phase_rows)
+
+    @cached_property
+    def phase_rows(self) -> list[Row]:
+        """The summary by phase, of the points at which conditions change."""
+        points = self.manifest["points"]
+        return summarise_phases(
+            self.folder,
+            self.manifest["policies"],
+            [point["swept"] for point in points],
+            [point.get("phases_s", ()) for point in points],
+        )
+
     def _summarise(self, shift: int = 0) -> list[Row]:
         points = self.manifest["points"]
         return summarise(
@@ -93,8 +116,10 @@ class Results:
         return int(self.manifest["parts"]) * (1 + self.shifts)
 
     def write_summary(self) -> None:
-        """Write ``summary.csv``."""
+        """Write ``summary.csv`` and, where conditions change, ``phases.csv``."""
         write_summary(self.folder / "summary.csv", self.summary_rows)
+        if self.phase_rows:
+            write_summary(self.folder / "phases.csv", self.phase_rows)
 
     @property
     def missing(self) -> int:

@@ -13,17 +13,20 @@ from itertools import repeat
 import numpy as np
 
 from splitsim.luck import Luck
+from splitsim.outages import mask
 from splitsim.policies.base import Policy
 from splitsim.rng import endless, stream
 from splitsim.scenario import PolicySpec, Spec
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock
 from splitsim.system.device import Device, DeviceSpec
+from splitsim.system.happened import EventRow, device_events, pace
 from splitsim.system.life import arrivals
 from splitsim.system.server import Server
 from splitsim.task import Record
 from splitsim.view import Options
 from splitsim.world.around import Around
+from splitsim.world.presence import when_s
 
 SLICES = 100  # how often progress is reported
 
@@ -43,7 +46,12 @@ class DeviceRow:
     tasks: int
     duration_s: float  # in which tasks were created
     end_s: float  # duration_s, or when the last task and all that was begun ended, if later
+    join_s: float  # from when on it was there
+    leave_s: float | None  # until when, if it left
     off_s: float | None  # when its battery was empty, if it was
+    throttled_s: float  # for how long it was too hot
+    peak_c: float | None  # its highest temperature, where that is known
+    capacity_s: float  # work it could do until duration_s, heat left aside
     compute_s: float  # work the compute unit took
     offered_compute_s: float  # work it was offered
     airtime_s: float
@@ -92,6 +100,7 @@ class Part:
     tasks: list[Record] = field(default_factory=list)
     devices: list[DeviceRow] = field(default_factory=list)
     servers: list[ServerRow] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
 
 
 def simulate(
@@ -146,10 +155,7 @@ class _World:
         ]
         self._options = {group.name: spec.device_options(group) for group in self._scenario.devices}
         members = [(group, n) for group in self._scenario.devices for n in range(group.count)]
-        self._devices = [
-            self._device(index, group, f"{group.name}-{n}")
-            for index, (group, n) in enumerate(members)
-        ]
+        self._devices = [self._device(index, group, n) for index, (group, n) in enumerate(members)]
 
     def run(self, progress: Callable[[float, int], None] | None) -> None:
         """Simulate until the last task has ended."""
@@ -169,10 +175,12 @@ class _World:
         """Settle the accounts."""
         left_s = max((record.left_s or 0.0 for record in self._tasks), default=0.0)
         end_s = max(self._scenario.duration_s, left_s, *(d.busy_until_s for d in self._devices))
+        whose = self._spec.point, self._policy.name, self._seed
         return Part(
             self._tasks,
             [self._device_row(device, end_s) for device in self._devices],
             [self._server_row(server, end_s) for server in self._servers],
+            [row for device in self._devices for row in device_events(device, end_s, *whose)],
         )
 
     def _create(self, device: Device, task: int) -> Record:
@@ -184,7 +192,8 @@ class _World:
         self._tasks.append(record)
         return record
 
-    def _device(self, index: int, group: DeviceSpec, name: str) -> Device:
+    def _device(self, index: int, group: DeviceSpec, member: int) -> Device:
+        name = f"{group.name}-{member}"
         cell = self._scenario.cells[group.cell]
         options = self._options[group.name]
         uplink, downlink = (
@@ -206,6 +215,8 @@ class _World:
             snrs=cell.snrs(around(self._spec, group, name, self._seed, "uplink")),
             luck=self._luck(group, name),
             horizon_s=self._horizon_s,
+            join_s=when_s(group.join_s, "join", self._seed, name, 0.0),
+            leave_s=when_s(group.leave_s, "leave", self._seed, name, math.inf),
         )
 
     def _instance(self, options: Options, device: str) -> Policy:
@@ -237,7 +248,8 @@ class _World:
     def _device_row(self, device: Device, end_s: float) -> DeviceRow:
         board = device.board
         idle_j = board.settle(end_s)
-        off_s = None if board.off_s == math.inf else board.off_s
+        off_s = board.off_s if board.off_s < device.leave_s else None
+        left = device.leave_s <= end_s and off_s is None
         return DeviceRow(
             point=self._spec.point,
             policy=self._policy.name,
@@ -250,7 +262,10 @@ class _World:
             tasks=device.created,
             duration_s=self._scenario.duration_s,
             end_s=end_s,
+            join_s=device.join_s,
+            leave_s=device.leave_s if left else None,
             off_s=off_s,
+            **pace(device, self._scenario.duration_s, end_s),
             compute_s=device.compute.busy_s,
             offered_compute_s=device.compute.offered_s,
             airtime_s=device.uplink.airtime_s,
@@ -286,4 +301,6 @@ def channel(spec: Spec, group: DeviceSpec, device: str, seed: int, way: str) -> 
     """The rate of a device, ``way`` uplink or downlink: a function of the world alone."""
     cell = spec.scenario.cells[group.cell]
     steps: Steps = getattr(cell, way).steps(around(spec, group, device, seed, way))
+    if cell.outages:
+        steps = steps.product(mask(cell.outages))
     return cell.transport.goodput(steps)

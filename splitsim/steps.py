@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -238,20 +238,52 @@ class Steps:
         steps.always = factor * self.always
         return steps
 
-    def by(self, other: Steps) -> Steps:
-        """This function times another one; neither may repeat itself.
+    def product(self, other: Steps) -> Steps:
+        """This function times another, exact: with the edges of both."""
+        if other.always:
+            return self.times(other.always)
+        if self.always:
+            return other.times(self.always)
+        if self.period_s == math.inf != other.period_s:
+            return other.product(self)
+        return Steps(lambda k: self._times_chunk(k, other), self.period_s)
 
-        Raises:
-            ValueError: one of them does.
-        """
-        if not self.period_s == other.period_s == math.inf:
-            raise ValueError("a product of functions that repeat themselves")
-        starts = sorted({*self._get(0).starts, *other._get(0).starts})
-        values = [self.value(start) * other.value(start) for start in starts]
-        return Steps.of(starts, values) if len(starts) > 1 else Steps.constant(values[0])
+    def until_s(self, time_s: float) -> float:
+        """How long the value of a time holds at the least; after that time."""
+        k, local = self._place(time_s)
+        chunk = self._get(k)
+        i = bisect_right(chunk.starts, local)
+        end_s = chunk.starts[i] if i < len(chunk.starts) else chunk.length_s
+        return max(time_s - local + end_s, math.nextafter(time_s, math.inf))
+
+    def _times_chunk(self, k: int, other: Steps) -> Chunk:
+        of, begin = self._get(k), k * self.period_s if k else 0.0
+        edges = [begin, *other._edges(begin, begin + of.length_s)]
+        factors = np.array([other.value(edge) for edge in edges])
+        starts, values = np.asarray(of.starts), np.asarray(of.values)
+        if len(edges) == 1:
+            return (
+                of if factors[0] == 1 else Chunk(starts, factors * values, of.length_s, of.step_s)
+            )
+        cuts = np.array(edges) - begin
+        merged = np.union1d(starts, cuts)
+        held = values[np.searchsorted(starts, merged, side="right") - 1]
+        factor = factors[np.searchsorted(cuts, merged, side="right") - 1]
+        return Chunk(merged, held * factor, of.length_s)
+
+    def _edges(self, from_s: float, to_s: float) -> Iterator[float]:
+        """Where steps begin between two times."""
+        k = int(from_s / self.period_s)
+        while (begin := k * self.period_s if k else 0.0) < to_s:
+            yield from (begin + s for s in self._get(k).starts if from_s < begin + s < to_s)
+            if self.period_s == math.inf:
+                return
+            k += 1
 
     def through(self, law: Callable[[np.ndarray], np.ndarray]) -> Steps:
         """What a law makes of the values."""
+        if self.always:
+            return Steps.constant(float(law(np.array([self.always]))[0]))
 
         def chunk(k: int) -> Chunk:
             of = self._get(k)

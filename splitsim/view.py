@@ -79,6 +79,7 @@ class Options(Sequence[Option]):
         sends: share of the tasks that use the network; 0.0 for local options.
         server: index into ``servers``; ``len(servers)`` for local options.
         servers: names of the servers.
+        backhaul_s: of each, the latency between the cells and it, one way.
         radio: the device's radio.
         ways: what the options come down to.
     """
@@ -108,6 +109,7 @@ class Options(Sequence[Option]):
             radio=radio,
         )
         self.servers = tuple(servers)
+        self.backhaul_s = tuple(backhaul_s)
         self.radio = radio
         self.server = _places(options, servers)
         self.correct = np.array([option.mean.correct for option in options])
@@ -178,7 +180,8 @@ class Options(Sequence[Option]):
         there = [(n, o) for n, o in found if server in (o.server, None)]
         if not there:
             what = f"no server {server!r} for {model!r}"
-            raise LookupError(f"{what}; there are {_list(self.servers)}")
+            names = dict.fromkeys(o.server for _, o in found)
+            raise LookupError(f"{what}; there are {_list(names)}")
         return _with_threshold(there, threshold)
 
     @property
@@ -219,6 +222,7 @@ class View(NamedTuple):
     battery_j: float  # what is left; inf: no battery
     in_flight: int  # own unanswered tasks, this one not counted
     told: tuple[Word, ...]  # per server
+    speed: float = 1.0  # of the device's computing, as a factor; less where it is throttled
 
 
 def _places(options: Sequence[Option], servers: Sequence[str]) -> np.ndarray:

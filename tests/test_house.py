@@ -24,6 +24,7 @@ FLOORS = {
         "rng",
         "steps",
         "component",
+        "outages",
         "task",
         "csvtable",
         "columns",
@@ -45,6 +46,7 @@ FLOORS = {
     4: (
         "simulation",
         "statistics",
+        "stability",
         "notes",
         "basis",
         "parts",

@@ -110,8 +110,9 @@ def test_the_joules_of_the_rows_and_idle_power_are_the_joules_of_the_board(path,
         charged = math.fsum(row.compute_j + row.tx_j + row.rx_j + row.tail_j for row in rows)
         idle_w = spec.hardware[group_of(spec, device.device).name].idle_w
         assert device.end_s >= max(DURATION_S, *(row.left_s for row in part.tasks))
-        assert device.compute_s <= on_until_s(device) * (1 + 1e-12) or device.off_s
-        assert charged + idle_w * on_until_s(device) == pytest.approx(
+        away = device.off_s or device.leave_s
+        assert device.compute_s <= on_s(device) * (1 + 1e-12) or away
+        assert charged + idle_w * on_s(device) == pytest.approx(
             device.board_j, rel=1e-9, nan_ok=True
         )
 
@@ -156,8 +157,10 @@ def test_a_servers_joules_are_those_of_its_workers_idling_and_computing(path, po
             assert within_s <= server.busy_s + 1e-9
 
 
-def on_until_s(device) -> float:
-    return device.end_s if device.off_s is None else device.off_s
+def on_s(device) -> float:
+    """How long it was there and on."""
+    ends = [device.end_s, device.off_s, device.leave_s]
+    return max(min(end for end in ends if end is not None) - device.join_s, 0.0)
 
 
 def head_j(spec, row: Record, watts: float) -> float:
@@ -185,7 +188,8 @@ def test_compute_and_radio_joules_follow_from_the_stamps(path, policy):
                 compute_j += head_j(spec, row, watts)
             if row.fallback_end_s is not None:
                 compute_j += watts * (row.fallback_end_s - row.fallback_start_s)
-            assert row.compute_j == pytest.approx(compute_j, rel=1e-9, abs=1e-9, nan_ok=True)
+            if group.thermal is None:  # it draws less while it is slow: tests/test_thermal.py
+                assert row.compute_j == pytest.approx(compute_j, rel=1e-9, abs=1e-9, nan_ok=True)
         if row.tx_end_s is not None:
             assert row.airtime_s == pytest.approx(row.tx_end_s - row.tx_start_s, abs=1e-9)
         promotion_j = (0.0, radio.promotion_j)
@@ -204,9 +208,14 @@ def test_promotions_and_tails_are_what_the_radios_activity_makes_them(path, poli
         group = group_of(spec, device.device)
         radio, cell = spec.radios[group.cell], spec.scenario.cells[group.cell]
         rows = [row for row in part.tasks if row.device == device.device]
-        if device.off_s is not None or any(
-            r.answer_start_s is not None and (r.status != DONE or r.fallback_start_s is not None)
-            for r in rows
+        if (
+            device.off_s is not None
+            or device.leave_s is not None
+            or any(
+                r.answer_start_s is not None
+                and (r.status != DONE or r.fallback_start_s is not None)
+                for r in rows
+            )
         ):
             continue  # an answer that was cut: its end is not among the stamps
         active = [
@@ -326,8 +335,8 @@ def test_other_devices_and_their_order_leave_a_devices_world_alone(tmp_path):
     parts = []
     for n, devices in enumerate(([group], [group, other], [other, group], [dict(group, count=4)])):
         path = tmp_path / f"{n}.yaml"
-        path.write_text(yaml.safe_dump(dict(data, devices=devices, duration_s=40)))
-        parts.append(simulate(load_scenario(path).points[0], "split", 0))
+        path.write_text(yaml.safe_dump(dict(data, devices=devices)))
+        parts.append(simulate(load_scenario(path, {"duration_s": 40}).points[0], "split", 0))
     worlds = [world_of(part, {"nano-0", "nano-1"}) for part in parts]
     assert worlds[0]
     assert all(world == worlds[0] for world in worlds)

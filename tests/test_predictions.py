@@ -147,8 +147,8 @@ def test_weights_and_models_of_a_predictive_policy(tmp_path):
         {"name": "b", "kind": "fastest"},
         {"name": "c", "kind": "fastest", "models": ["resnet152"]},
     ]
-    path.write_text(yaml.safe_dump(data | {"duration_s": 40}))
-    spec = load_scenario(path).points[0]
+    path.write_text(yaml.safe_dump(data))
+    spec = load_scenario(path, {"duration_s": 40}).points[0]
     choices = {p: [row.option for row in simulate(spec, p, 0).tasks] for p in "abc"}
     assert choices["a"] == choices["b"]
     assert all(option.endswith("resnet152") or "resnet152/" in option for option in choices["c"])

@@ -225,7 +225,7 @@ def test_the_page_says_what_matters(quick, swept):
         assert f"<th>{entry['table']}</th>" in page
     page = own(page_of(swept))
     assert "split (servers.edge.background.load = 1.2): a server was offered " in page
-    assert "its queue and the averages grow as long as tasks come" in page
+    assert "unless tasks give up, its queue grows as long as tasks come" in page
 
 
 def test_names_and_comments_are_text(tmp_path):

@@ -17,8 +17,10 @@ SCENARIOS = sorted((Path(__file__).parents[1] / "scenarios").glob("*.yaml"))
 def test_a_scenario_runs_from_file_to_report(path, tmp_path):
     changes = {"duration_s": 40, "warmup_s": 5, "seeds": 1}
     scenario = load_scenario(path, changes)
-    # Nobody metered the processors of a virtual machine.
-    assert all("'x86-" in line and "has no watts" in line for line in scenario.warnings)
+    # Nobody metered the processors of a virtual machine; and what is overridden here is told.
+    warnings = [line for line in scenario.warnings if not line.startswith("override ")]
+    warnings = [line for line in warnings if "comes after the end" not in line]
+    assert all("'x86-" in line and "has no watts" in line for line in warnings)
     results = run(scenario, tmp_path / "out", jobs=1)
     assert not failures(results.folder)
     assert results.complete

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 WIDE = 160  # columns of a table that is not printed on a terminal
+SHOWN = 60  # rows of a table by phase
 
 app = typer.Typer(
     help="Simulate split computing: devices, fading channels, loaded edge servers.",
@@ -200,7 +201,7 @@ def _finish(results: Results) -> None:
     """Print the table, write the report, and tell of parts that failed."""
     from rich.console import Console
 
-    from splitsim.cli.table import best_table, notes, summary_table
+    from splitsim.cli.table import best_table, notes, phases_table, summary_table
     from splitsim.folder import failures
     from splitsim.report.page import write_report
 
@@ -208,6 +209,11 @@ def _finish(results: Results) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     if rows:
         console.print(summary_table(rows, swept))
+    if len(results.phase_rows) > SHOWN:
+        _print(f"\nby phase between changes: {results.folder / 'phases.csv'}")
+    elif results.phase_rows:
+        _print("")
+        console.print(phases_table(results.phase_rows, swept))
     for note in notes(rows, swept, results.manifest.get("replayed", ())):
         _print(f"* {note}")
     if rows and results.shifts:

@@ -49,9 +49,42 @@ def summary_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
     for name in failed:
         table.add_column(name, justify="right", no_wrap=True)
     for n, row in enumerate(rows):
-        numbers = [_number(row[name] * factor, digits) for name, _, factor, digits in columns]
+        numbers = [_cell(row, *column) for column in columns]
         counts = [f"{row[name]:,}" for name in failed]
         table.add_row(*_names(row, swept), *numbers, *counts, end_section=_ends_point(rows, n))
+    return table
+
+
+# of a phase: column of the summary, heading, factor, digits
+OF_PHASE = (
+    ("tasks", "tasks", 1, 0),
+    ("latency_mean_s", "mean\nms", 1e3, 1),
+    ("latency_p95_s", "p95\nms", 1e3, 1),
+    ("latency_p95_all_s", "p95, all\nms", 1e3, 1),
+    ("deadline_miss", "missed\n%", 1e2, 1),
+    ("energy_mean_j", "energy\nmJ/task", 1e3, 0),
+    ("goodput", "goodput\n%", 1e2, 1),
+)
+
+
+def phases_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
+    """A row per point, phase and policy.
+
+    Args:
+        rows: of the summary by phase.
+        swept: names of the swept parameters.
+    """
+    ordered = sorted(rows, key=lambda row: (row["point"], row["phase"]))  # policies stay in order
+    table = _table([*swept, "created, s"], "by phase between changes")
+    for _, heading, _, _ in OF_PHASE:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for n, row in enumerate(ordered):
+        next_ = ordered[n + 1] if n + 1 < len(ordered) else None
+        ends = next_ is None or (next_["point"], next_["phase"]) != (row["point"], row["phase"])
+        swept_names = (escape(str(row[name])) for name in swept)
+        span = f"{row['from_s']:g} to {row['to_s']:g}"
+        cells = [_cell(row, *column) for column in OF_PHASE]
+        table.add_row(*swept_names, span, row["policy"], *cells, end_section=ends)
     return table
 
 
@@ -119,6 +152,12 @@ def _names(row: Row, swept: Sequence[str]) -> list[str]:
     """What was swept, and the policy, marked where it is overloaded."""
     mark = " [red]*[/red]" if is_overloaded(row) else ""
     return [*(escape(str(row[name])) for name in swept), row["policy"] + mark]
+
+
+def _cell(row: Row, name: str, _: str, factor: float, digits: int) -> str:
+    """A number; of a latency that grows with the run, that it does."""
+    grows = not row["stable"] and name.startswith("latency")
+    return "[red]grows[/red]" if grows else _number(row[name] * factor, digits)
 
 
 def _number(value: float, digits: int) -> str:

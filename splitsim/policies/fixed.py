@@ -1,9 +1,10 @@
-"""Policies that do not look: the same option for every task, or any."""
+"""Policies that look at nothing, or only for a server: the same way for every task, or any."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from splitsim.policies.servers import LEAST_LOADED, NEAREST, least_loaded, ways_by_server
 from splitsim.rng import endless
 from splitsim.view import Options, View
 
@@ -28,7 +29,9 @@ class Local:
 class Split:
     """Compute the head here and the tail on a server; ``cut`` is a layer's name or a number.
 
-    With the threshold ``exit`` a task ends here if an exit on its way to the cut is sure enough.
+    ``server`` is a name, ``nearest`` (the shortest back-haul) or ``least_loaded`` (as they last
+    told); without it the first that can is taken. With the threshold ``exit`` a task ends here if
+    an exit on its way to the cut is sure enough.
     """
 
     def __init__(
@@ -42,15 +45,21 @@ class Split:
         self._cut = cut
         self._server = server
         self._exit = exit
-        self._index = 0
+        self._ways: list[int] = []
 
     def reset(self, options: Options, rng: np.random.Generator) -> None:
-        """Find the option."""
-        self._index = options.find(self._model, self._cut, self._server, self._exit)
+        """Find the option, or one for each server."""
+        way = self._model, self._cut
+        if self._server in options.servers or self._server not in (NEAREST, LEAST_LOADED):
+            self._ways = [options.find(*way, self._server, self._exit)]
+        else:
+            self._ways = ways_by_server(options, *way, self._exit)
+        if self._server == NEAREST:
+            self._ways = self._ways[:1]
 
     def choose(self, view: View) -> int:
-        """Always the same."""
-        return self._index
+        """Always the same, but for the server."""
+        return self._ways[0] if len(self._ways) == 1 else least_loaded(view, self._ways)
 
 
 class Offload(Split):

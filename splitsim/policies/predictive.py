@@ -9,6 +9,7 @@ import numpy as np
 
 from splitsim.view import Options, View, Ways, Word
 
+SLOWEST = 1e-6  # a device that stands still for a while is not predicted beyond
 ROUNDING = 1e-9  # of a mean over samples
 
 
@@ -38,11 +39,12 @@ def _outlook(view: View, initial_rate_bps: float, forget_after_s: float) -> np.n
         up = initial_rate_bps
     if not down > 0:
         down = initial_rate_bps
-    waits = [_wait_s(word, view.now_s - word.at_s, forget_after_s) for word in view.told]
+    waits = [wait_s(word, view.now_s - word.at_s, forget_after_s) for word in view.told]
     return np.array([1.0, 1 / up, 1 / down, *waits])
 
 
-def _wait_s(word: Word, age_s: float, forget_after_s: float) -> float:
+def wait_s(word: Word, age_s: float, forget_after_s: float) -> float:
+    """What a server that told something some time ago is expected to make a task wait."""
     drained_s = word.wait_s - age_s
     if age_s > forget_after_s or drained_s > word.mean_s:
         return drained_s if drained_s > 0 else 0.0
@@ -51,13 +53,17 @@ def _wait_s(word: Word, age_s: float, forget_after_s: float) -> float:
 
 def _seconds(view: View, outlook: np.ndarray, promotions: np.ndarray | float) -> np.ndarray:
     """Of every way that an option comes down to."""
-    ways, busy_s = view.options.ways, view.compute_backlog_s
+    ways, busy_s, head_s = view.options.ways, view.compute_backlog_s, view.options.ways.head_s
     seconds: np.ndarray = ways.law_s @ outlook
+    if view.speed != 1:
+        slowness = 1 / max(view.speed, SLOWEST)
+        seconds += (slowness - 1) * head_s
+        busy_s, head_s = slowness * busy_s, slowness * head_s
     if busy_s:
         seconds += busy_s
     if view.uplink_backlog_bits:
         free_s = view.uplink_backlog_bits * outlook[1]
-        seconds += ways.sends * np.maximum(free_s - busy_s - ways.head_s, 0.0)
+        seconds += ways.sends * np.maximum(free_s - busy_s - head_s, 0.0)
     if view.options.radio.promotion_s:
         seconds += view.options.radio.promotion_s * promotions
     return seconds

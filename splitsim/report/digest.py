@@ -139,7 +139,9 @@ class _Digester:
 
     def __init__(self, results: Results, groups: int) -> None:
         self._folder = results.folder
-        self._warmups_s = [point["warmup_s"] for point in results.manifest["points"]]
+        points = results.manifest["points"]
+        self._warmups_s = [point["warmup_s"] for point in points]
+        self._lengths_s = [point.get("timeline_s", TIMELINE_S) for point in points]
         self._options = results.options
         self._grounds: dict[int, Grounds] = {}
         self._quantiles = min(max(QUANTILES // max(groups, 1), 100), 1000)
@@ -206,13 +208,16 @@ class _Digester:
 
     def _timeline(self, name: PartName, device: str) -> TimeLine:
         """Of the first device with the first seed, the one the channels are written for."""
-        from_s = self._warmups_s[name.point]
+        from_s, length_s = self._warmups_s[name.point], self._lengths_s[name.point]
         columns = ("device", "created_s", "left_s", "status", "option", "server")
         tasks = name.read(self._folder, "tasks", columns)
         created_s = tasks["created_s"]
-        shown = (created_s >= from_s) & (created_s < from_s + TIMELINE_S)
+        shown = (created_s >= from_s) & (created_s < from_s + length_s)
         shown &= (tasks["device"] == device) & (name.seed == 0)
-        rows = {c: values[shown][: self._markers] for c, values in tasks.items()}
+        found = np.flatnonzero(shown)
+        # Of a whole run that has too many, every second, third, ...
+        every = -(-len(found) // self._markers) if length_s > TIMELINE_S else 1
+        rows = {c: values[found[::every][: self._markers]] for c, values in tasks.items()}
         return TimeLine(
             created_s=rows["created_s"],
             latency_s=rows["left_s"] - rows["created_s"],

@@ -43,7 +43,7 @@
 
   // The legend of a stack of bars: a word and its colour, hatched as in the bars.
   function legend(figure) {
-    return figure.data.filter((trace) => trace.type === "bar").map((trace) => {
+    return figure.data.filter((trace) => trace.type === "bar" && trace.name).map((trace) => {
       const entry = document.createElement("span");
       const swatch = document.createElement("i");
       swatch.style.backgroundColor = trace.marker.color;

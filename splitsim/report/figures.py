@@ -13,6 +13,7 @@ import numpy as np
 from splitsim.report import bands, plots, sweep, timeline
 from splitsim.report.basis import total
 from splitsim.report.digest import Group
+from splitsim.report.happenings import Happenings
 from splitsim.report.look import Line
 from splitsim.results import Results
 
@@ -72,10 +73,11 @@ ENERGY_BASIS = Figure(
 )
 TIME_LINE = Figure(
     "time-line",
-    "A minute of one device",
-    "The first device in the first replication, at most a minute after the warm-up: what its "
-    "uplink could carry, what the policy chose for each task, and how long each task took, at "
-    "its creation. A cross is a task without an answer, at the time after which it ended.",
+    "One device over time",
+    "The first device in the first replication: at most a minute after the warm-up or, where "
+    "conditions change, the whole run. What changed, where and when; what its uplink could "
+    "carry, what the policy chose for each task, and how long each task took, at its creation. A "
+    "cross is a task without an answer, at the time after which it ended.",
     by="policy",
     wide=True,
 )
@@ -221,11 +223,19 @@ class _TimeLines:
     def __init__(self, results: Results, groups: Sequence[Group]) -> None:
         self._warmups_s = [point["warmup_s"] for point in results.manifest["points"]]
         self._channels = results.channels
+        self._happened = Happenings(results)
         self._looks = timeline.markers([group.timeline for group in groups])
 
     def by_policy(self, groups: Sequence[Group]) -> dict[str, Any]:
         return {
-            group.policy: _plain(timeline.time_line(group, self._uplink(group.point), self._looks))
+            group.policy: _plain(
+                timeline.time_line(
+                    group,
+                    self._uplink(group.point),
+                    self._looks,
+                    self._happened.of(group.point, group.policy),
+                )
+            )
             for group in groups
         }
 

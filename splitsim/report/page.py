@@ -98,7 +98,8 @@ class _Content:
         tasks = sum(row["tasks"] for row in self.rows)
         spans_s = sorted({(p["duration_s"], p["warmup_s"]) for p in points})
         length = f"{spans_s[0][0]:g} s" if len(spans_s) == 1 else "various lengths"
-        warm = f", the first {spans_s[0][1]:g} s left out as warm-up" if len(spans_s) == 1 else ""
+        warm_s = spans_s[0][1] if len(spans_s) == 1 else 0.0
+        warm = f", the first {warm_s:g} s left out as warm-up" if warm_s else ""
         counts = [
             _count(len(self.manifest["policies"]), "policy", "policies"),
             *([f"{len(points)} points of the sweep"] if len(points) > 1 else []),
@@ -122,6 +123,10 @@ class _Content:
     @property
     def summary(self) -> tables.Table:
         return tables.summary_table(self.rows, self.swept)
+
+    @property
+    def phases(self) -> tables.Table:
+        return tables.phases_table(self.results.phase_rows, self.swept)
 
     @property
     def notes(self) -> list[str]:

@@ -95,6 +95,43 @@ def summary_table(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> Ta
     return Table("", [*headings, ("No answer", "%"), ("Busiest", "load")], bodies)
 
 
+def phases_table(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> Table:
+    """Policies by phase between changes, with the columns of SUMMARY that phases have.
+
+    Args:
+        rows: of the summary by phase.
+        swept: by point.
+    """
+    columns = [c for c in SUMMARY if rows and c.key in rows[0]]
+    units = [unit(c.kind, (row[c.key] for row in rows)) for c in columns]
+    ordered = sorted(rows, key=lambda row: (row["point"], row["phase"]))  # policies stay in order
+    bodies = [
+        (
+            f"{name}: {_span(from_s, to_s)}" if (name := point_name(swept[point])) else span,
+            [
+                Line(
+                    str(row["policy"]),
+                    [
+                        *(_cell(row, c, u) for c, u in zip(columns, units, strict=True)),
+                        _failed(row),
+                    ],
+                )
+                for row in group
+            ],
+        )
+        for (point, from_s, to_s), group in groupby(
+            ordered, key=lambda row: (int(row["point"]), float(row["from_s"]), float(row["to_s"]))
+        )
+        for span in [_span(from_s, to_s)]
+    ]
+    headings = [(c.title, found.name) for c, found in zip(columns, units, strict=True)]
+    return Table("", [*headings, ("No answer", "%")], bodies)
+
+
+def _span(from_s: float, to_s: float) -> str:
+    return f"{from_s:g} s to {to_s:g} s"
+
+
 def pivots(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]]) -> list[Table]:
     """A table per column of PIVOTS: points by policies."""
     return [_pivot(rows, swept, column) for column in PIVOTS]
@@ -206,6 +243,8 @@ def _summary_line(row: Row, units: Sequence[Unit]) -> Line:
 
 
 def _cell(row: Row, column: Column, found: Unit) -> Cell:
+    if not row["stable"] and column.key.startswith("latency"):
+        return Cell("grows", marked=True)
     interval = row[column.interval] if column.interval else math.nan
     return Cell(found.text(row[column.key]), found.interval(interval))
 

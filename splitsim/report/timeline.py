@@ -1,4 +1,4 @@
-"""The time line of one device: what its uplink gave, what was chosen, and how long it took."""
+"""The time line of one device: what changed, its uplink, what was chosen, how long it took."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from splitsim.report import happenings
 from splitsim.report.digest import Group, TimeLine
 from splitsim.report.look import FAILED_COLOUR, OPTION_COLOURS, SYMBOLS, Unit, short, unit
 from splitsim.report.plots import figure
+from splitsim.scenario.changes import Event
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -37,8 +39,10 @@ def markers(timelines: Sequence[TimeLine]) -> dict[str, Marker]:
     return {way: _marker(n) for n, way in enumerate(ways)}
 
 
-def time_line(group: Group, uplink: Uplink, looks: Mapping[str, Marker]) -> go.Figure:
-    """Three rows over one axis of time: the uplink's rate, options, latencies."""
+def time_line(
+    group: Group, uplink: Uplink, looks: Mapping[str, Marker], events: Sequence[Event] = ()
+) -> go.Figure:
+    """Rows over one axis of time: what changed, if anything; the uplink, options, latencies."""
     shown = group.timeline
     chosen = set(shown.option.tolist())
     ways = [way for way in looks if way in chosen]
@@ -52,7 +56,33 @@ def time_line(group: Group, uplink: Uplink, looks: Mapping[str, Marker]) -> go.F
         traces.append(_latencies(shown.created_s[done], shown.latency_s[done], scale, looks[way]))
     if not shown.done.all():
         traces.append(_failures(shown, scale))
-    return figure(traces, _layout(group, uplink, ways, scale))
+    layout = _layout(group, uplink, ways, scale)
+    if not events:
+        return figure(traces, layout)
+    return figure([*traces, *happenings.bars(events)], _with_events(layout, events))
+
+
+def _with_events(layout: dict[str, Any], events: Sequence[Event]) -> dict[str, Any]:
+    """Make room at the top for the lanes of what changed."""
+    before = layout["height"] - EDGES
+    added = happenings.LANE * len(happenings.lanes(events)) + GAP
+    share = before / (before + added)
+    for axis in ("yaxis", "yaxis2", "yaxis3"):
+        layout[axis]["domain"] = [share * end for end in layout[axis]["domain"]]
+    words = [_moved(word, share) for word in layout["annotations"]]
+    lanes = {"domain": [share + GAP / (before + added), 1], **happenings.axis(events)}
+    return layout | {
+        "height": layout["height"] + added,
+        "yaxis4": {**lanes, "anchor": "x"},
+        "annotations": [*words, _heading(1, "what changed")],
+        "shapes": [*layout.get("shapes", ()), *happenings.shades(events)],
+        "barmode": "overlay",
+        "uniformtext": {"mode": "hide", "minsize": 9},
+    }
+
+
+def _moved(word: dict[str, Any], share: float) -> dict[str, Any]:
+    return {**word, "y": share * word["y"]} if word["yref"] == "paper" else word
 
 
 def _rank(way: str) -> tuple[int, str]:

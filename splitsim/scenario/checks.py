@@ -17,6 +17,7 @@ from splitsim.outcomes import Outcomes
 from splitsim.policies.kinds import KINDS, arguments, policy_class
 from splitsim.profiles import Tables
 from splitsim.rng import stream
+from splitsim.scenario.conditions import never_cool, too_late, unused_warmup
 from splitsim.scenario.document import Document, Path_, did_you_mean, listed
 from splitsim.scenario.explain import blame, explain
 from splitsim.scenario.schema import PolicySpec, Scenario, Spec
@@ -67,11 +68,15 @@ class Checks:
         for key in ("devices", "policies"):
             members = enumerate(getattr(self.scenario, key))
             self._unlike([((key, n, "name"), member.name) for n, member in members])
-        cells = self.scenario.cells
         for n, device in enumerate(self.scenario.devices):
-            if device.cell not in cells:
-                what = f"no cell {device.cell!r}; there are {listed(cells)}"
-                self._wrong(("devices", n, "cell"), what + did_you_mean(device.cell, cells))
+            self._known(("devices", n, "cell"), device.cell, self.scenario.cells)
+            if device.server is not None:
+                self._known(("devices", n, "server"), device.server, self.scenario.servers)
+
+    def _known(self, path: Path_, name: str, names: Mapping[str, Any]) -> None:
+        if name not in names:
+            what = f"no {path[-1]} {name!r}; there are {listed(names)}"
+            self._wrong(path, what + did_you_mean(name, names))
 
     def _unlike(self, names: Sequence[tuple[Path_, str]]) -> None:
         """Names become file names, and not every file system tells A from a."""
@@ -85,12 +90,20 @@ class Checks:
         scenario = self.scenario
         if scenario.warmup_s >= scenario.duration_s:
             self._wrong(("warmup_s",), f"must be less than duration_s ({scenario.duration_s:g})")
+        self._changes()
         for name, cell in scenario.cells.items():
             for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
                 if isinstance(channel, TraceChannel):
                     at: Path_ = ("cells", name, way)
                     odd = (*channel.warnings, *self._replay(name, way, channel))
                     self.warnings += [self.document.problem(at, what) for what in odd]
+
+    def _changes(self) -> None:
+        for path, what, is_wrong in too_late(self.scenario, self.document):
+            found = self.problems if is_wrong else self.warnings
+            found.append(self.document.problem(path, what))
+        for what in unused_warmup(self.scenario):
+            self.warnings.append(self.document.problem(("warmup_s",), what))
 
     def _replay(self, cell: str, way: str, channel: TraceChannel) -> Iterator[str]:
         """What is allowed in the replay of a trace, and hardly meant."""
@@ -147,6 +160,8 @@ class Checks:
             if device.battery is not None and board is not None and not board.has_watts:
                 what = f"hardware {board.name!r} has no watts in hardware.csv"
                 self._wrong(("devices", n, "battery"), f"cannot run down: {what}")
+            for what in never_cool(device.thermal, board) if board is not None else ():
+                self._wrong(("devices", n, "thermal"), what)
         for name, server in self.scenario.servers.items():
             path = ("servers", name, "hardware")
             self._watts(path, self._ask(path, self.tables.hardware, server.hardware))
@@ -273,7 +288,7 @@ class Checks:
                 self._options_suffice(path, policy, spec)
 
     def _options_suffice(self, path: Path_, policy: PolicySpec, spec: Spec) -> None:
-        unlike = {(device.hardware, device.cell): device for device in self.scenario.devices}
+        unlike = {(d.hardware, d.cell, d.server): d for d in self.scenario.devices}
         for device in unlike.values():
             rng = stream(0, "policy", device.name)
             try:

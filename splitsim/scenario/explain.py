@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from splitsim.component import ConstantCurve, Curve
 from splitsim.errors import BadInput
 from splitsim.scenario.document import Path_, did_you_mean, listed, scalar
 
@@ -49,11 +50,12 @@ LONGEST = 60  # letters of a value that are shown
 
 @dataclass(frozen=True)
 class _Site:
-    """Where something is wrong: its path, the keys there could be, and the kinds."""
+    """Where something is wrong: its path, the keys there could be, the kinds, and the model."""
 
     path: Path_
     keys: Sequence[str]
     kinds: Sequence[str]
+    model: Any
 
 
 def explain(
@@ -94,6 +96,9 @@ def _words(details: ErrorDetails, site: _Site) -> Iterator[tuple[Path_, str]]:
     elif kind in LIMITS:
         its = "its name " if details["loc"][-1] == "[key]" else ""
         yield (), f"{its}{LIMITS[kind].format(**context)}, not {_amount(kind, value)}"
+    elif kind in TYPES and isinstance(value, dict) and value.get("kind") in _kinds(Curve):
+        there = listed(dict.fromkeys(changeable(site.model)))
+        yield (), f"cannot change over time, must be {TYPES[kind]}; what can change: {there}"
     elif kind in TYPES:
         kinds = f", of a kind {_either(site.kinds)}" if _is_mapping(kind, site) else ""
         yield (), f"must be {TYPES[kind]}{kinds}, not {show(value)}{_remedy(kind, value)}"
@@ -189,7 +194,20 @@ def _site(loc: Sequence[str | int], model: Any, data: Any) -> _Site:
         path.append(step)
         node = node[step] if known else None
         here = _inside(here, step)
-    return _Site(tuple(path), keys, _kinds(here))
+    return _Site(tuple(path), keys, _kinds(here), model)
+
+
+def changeable(kind: Any, path: str = "") -> Iterator[str]:
+    """What may be a curve in a file of some type, ``*`` standing for names and members."""
+    if ConstantCurve in _models(kind):
+        yield path
+        return
+    for model in _models(kind):
+        for name, field in model.model_fields.items():
+            yield from changeable(field.annotation, f"{path}.{field.alias or name}".lstrip("."))
+    for part in _parts(kind):
+        if get_args(part):
+            yield from changeable(get_args(part)[-1], f"{path}.*")
 
 
 def _parts(kind: Any) -> list[Any]:

@@ -125,6 +125,7 @@ class _Loader:
         context: dict[str, Any] = {"read_trace": self._read_trace, "find_path": self._find}
         context["read_fading"] = self._read_fading
         context["find_file"] = partial(self._find, room="loads")
+        context["locate"] = partial(self._find, room="curves")
         try:
             scenario = Scenario.model_validate(document.data, context=context)
         except ValidationError as error:

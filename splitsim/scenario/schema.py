@@ -16,6 +16,8 @@ from splitsim.options import options
 from splitsim.policies.base import Policy
 from splitsim.policies.kinds import policy_class
 from splitsim.profiles import Tables
+from splitsim.scenario.changes import Event, events, phases_s
+from splitsim.scenario.document import Path_
 from splitsim.system.cell import CellSpec
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
@@ -42,7 +44,8 @@ class Scenario(Component):
     """A scenario file, at one point of its sweep.
 
     Arrivals stop at ``duration_s``; then the system drains for at most ``drain_s``. Tasks
-    created before ``warmup_s`` are simulated and kept, but not summarised. ``seeds`` is the
+    created before ``warmup_s`` are simulated and kept, but not summarised; where conditions
+    change, there is no steady state to warm up to, and all tasks count. ``seeds`` is the
     number of replications. ``tables`` are folders of your own laid out like ``traces/``. With a
     ``dataset`` each task is a real sample: its bytes and answer are what the models gave for it.
     With ``exits`` models that have some may end tasks early: an option per threshold.
@@ -62,6 +65,27 @@ class Scenario(Component):
     servers: Mapping[Name, ServerSpec] = {}
     policies: Annotated[Sequence[PolicySpec], Field(min_length=1)]
     sweep: Mapping[str, Annotated[Sequence[Any], Field(min_length=1)]] = {}
+
+    @property
+    def phases_s(self) -> list[float]:
+        """Where phases begin and end, between changes; nothing where conditions stay the same."""
+        return phases_s(self, self.devices, self.duration_s)
+
+    @property
+    def is_terminating(self) -> bool:
+        """Whether conditions change, so that the run is no sample of a steady state."""
+        return bool(self.phases_s)
+
+    @property
+    def counted_s(self) -> float:
+        """From when on tasks count."""
+        return 0.0 if self.is_terminating else self.warmup_s
+
+    @property
+    def events(self) -> list[Event]:
+        """The changes that the file says, in words."""
+        names: dict[Path_, str] = {("devices", n): d.name for n, d in enumerate(self.devices)}
+        return events(self, names, self.duration_s)
 
 
 @dataclass(frozen=True)
@@ -127,8 +151,11 @@ class Spec:
         """What the devices of a group can choose among."""
         cell = self.scenario.cells[device.cell]
         servers = self.scenario.servers
+        ways = self.options[device.name]
+        if device.server is not None:
+            ways = [way for way in ways if way.server in (None, device.server)]
         return Options(
-            self.options[device.name],
+            ways,
             servers=tuple(servers),
             latency_s=cell.latency_s,
             backhaul_s=[server.backhaul_s for server in servers.values()],

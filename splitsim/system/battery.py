@@ -1,4 +1,6 @@
-"""A battery: what a device has drawn so far, and when its charge is gone.
+"""A supply of power: what a device has drawn so far, and when it is off for good.
+
+It is a battery's charge that ends, or the device's time: one that leaves is cut off likewise.
 
 Between the moments at which a device does something, all it draws is known ahead: computations
 and transfers have their ends, and a tail goes on until the next transfer. So the time at which
@@ -54,20 +56,30 @@ class Draw(NamedTuple):
 
 
 class Battery:
-    """The charge of one device.
+    """The charge of one device, or its time.
 
     Args:
-        capacity_j: at the beginning.
+        capacity_j: at the beginning; inf: it does not end.
         idle_w: the board's idle power.
         radio: its radio, for the tails.
+        from_s: when the device joins.
+        until_s: when it leaves.
     """
 
-    def __init__(self, capacity_j: float, idle_w: float, radio: Radio) -> None:
+    def __init__(
+        self,
+        capacity_j: float,
+        idle_w: float,
+        radio: Radio,
+        from_s: float = 0.0,
+        until_s: float = math.inf,
+    ) -> None:
         self._capacity_j = capacity_j
         self._idle_w = idle_w
         self._radio = radio
+        self._until_s = until_s
         self._drawn_j = 0.0  # up to ...
-        self._at_s = 0.0
+        self._at_s = from_s
         self._draws: list[Draw] = []  # those not over by then
         self._silent_s = -math.inf  # end of its last activity by then; -inf: there was none
         self.empty_s = math.inf
@@ -78,18 +90,23 @@ class Battery:
 
     def left_j(self, now_s: float) -> float:
         """Joules left."""
+        if self._capacity_j == math.inf:
+            return math.inf
         return max(self._capacity_j - self._drawn_to_j(now_s), 0.0)
 
     def is_empty(self, now_s: float) -> bool:
-        """Whether the charge is gone; ``empty_s`` then says since when."""
+        """Whether the charge, or the time, is over; ``empty_s`` then says since when."""
         if self.empty_s < math.inf:
             return True
-        drawn_j = self._drawn_to_j(now_s)
+        at_s = max(min(now_s, self._until_s), self._at_s)
+        drawn_j = self._drawn_to_j(at_s)
         if drawn_j >= self._capacity_j:
-            self.empty_s = self._when_empty_s(now_s)
-            return True
-        self._settle(now_s, drawn_j)
-        return False
+            self.empty_s = self._when_empty_s(at_s)
+        elif now_s >= self._until_s:
+            self.empty_s = self._until_s
+        else:
+            self._settle(at_s, drawn_j)
+        return self.empty_s < math.inf
 
     def overcharged(self) -> list[tuple[Record, str, float]]:
         """Records, columns and joules that were charged ahead and never drawn; told once."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from splitsim.component import Component, NonNegative, Share
+from splitsim.outages import Outages
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock
 from splitsim.system.stations import Link
@@ -99,7 +100,10 @@ class Analogue(Component):
 
 
 class CellSpec(Component):
-    """A cell in the scenario file; ``latency_s`` is one way, between device and cell."""
+    """A cell in the scenario file; ``latency_s`` is one way, between device and cell.
+
+    In one of its ``outages`` nothing is sent; a transfer spans it.
+    """
 
     sharing: Annotated[Dedicated, Field(discriminator="kind")] = Dedicated()
     transport: Annotated[Reliable | Unreliable | Analogue, Field(discriminator="kind")] = Reliable()
@@ -108,6 +112,7 @@ class CellSpec(Component):
     geometry: Geometry | None = None
     uplink: Channel
     downlink: Channel
+    outages: Outages = ()
 
     @property
     def snr_db(self) -> float | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from splitsim.component import Component, Count, Name, Positive
+from splitsim.component import Component, ConstantCurve, Count, Curve, Name, Positive
 from splitsim.entries import Hardware
 from splitsim.luck import Luck
 from splitsim.policies.base import Policy
@@ -19,13 +19,18 @@ from splitsim.system.cell import CellSpec
 from splitsim.system.clock import Clock
 from splitsim.system.energy import Board
 from splitsim.system.knowledge import Knowledge
+from splitsim.system.processor import Processor
 from splitsim.system.server import Server
 from splitsim.system.stations import Fifo, Job, Link, Transfer
+from splitsim.system.thermal import Heat, ThermalSpec
 from splitsim.task import DONE, STAMPS, UNFINISHED, Demand, Option, Record
 from splitsim.view import Options
 from splitsim.world.arrivals import Arrivals
 from splitsim.world.mobility import Mobility
+from splitsim.world.presence import Times
 from splitsim.world.service import ConstantService, Service
+
+FAR_S = 1e12  # when no curve changes any more
 
 
 class Timeout(Component):
@@ -46,7 +51,10 @@ class DeviceSpec(Component):
     """A group of equal devices in the scenario file.
 
     ``max_in_flight`` skips a frame while that many are unanswered. Servers that know classes
-    serve those of the highest ``priority`` first.
+    serve those of the highest ``priority`` first. A device creates tasks and draws power from
+    ``join_s`` to ``leave_s``; tasks under way when it leaves end as ``unfinished``, as when a
+    battery is empty. ``speed`` multiplies how fast it computes, and its compute increment with
+    it. With ``server`` that is the only one it sends to.
     """
 
     name: Name
@@ -59,8 +67,40 @@ class DeviceSpec(Component):
     service: Service = ConstantService()
     max_in_flight: Count | None = None
     battery: BatterySpec | None = None
-    mobility: Mobility | None = None
     priority: int = 0
+    mobility: Mobility | None = None
+    join_s: Times | None = None
+    leave_s: Times | None = None
+    server: Name | None = None
+    speed: Curve = ConstantCurve(value=1.0)
+    thermal: ThermalSpec | None = None
+
+    @model_validator(mode="after")
+    def _joins_first(self) -> Self:
+        if self.join_s is not None and self.leave_s is not None:
+            for member in range(self.count):
+                joined_s, left_s = self.join_s.bounds_s(member)[1], self.leave_s.bounds_s(member)[0]
+                if left_s <= joined_s:
+                    raise ValueError(
+                        f"leave_s: {self.name}-{member} may leave at {left_s:g} s, before it has "
+                        f"joined ({joined_s:g} s); let it leave later"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _computes_on(self) -> Self:
+        if not self.speed.steps().value(FAR_S):
+            raise ValueError("speed: must not be 0 for good; let the device leave instead")
+        return self
+
+    def processor(self, clock: Clock, hardware: Hardware) -> Fifo | Processor:
+        """The running compute unit."""
+        steps = self.speed.steps()
+        if self.thermal is None and steps.always == 1:
+            return Fifo(clock)
+        if self.thermal is None:
+            return Processor(clock, steps, None)
+        return Processor(clock, steps, Heat(self.thermal, hardware.idle_w, hardware.compute_w))
 
 
 class Device:
@@ -83,6 +123,8 @@ class Device:
         snrs: Steps | None,
         luck: Iterator[Luck],
         horizon_s: float,
+        join_s: float = 0.0,
+        leave_s: float = math.inf,
     ) -> None:
         self.clock = clock
         self.index = index
@@ -96,9 +138,10 @@ class Device:
         self.downlink = downlink
         self.snrs = snrs
         self.luck = luck
-        self.horizon_s = horizon_s
-        self.compute = Fifo(clock)
-        self.board = Board(hardware, options.radio, uplink, downlink, spec.battery)
+        self.horizon_s = min(horizon_s, leave_s)
+        self.join_s, self.leave_s = join_s, leave_s
+        self.compute = spec.processor(clock, hardware)
+        self.board = Board(hardware, options.radio, uplink, downlink, spec.battery, join_s, leave_s)
         self.radio = self.board.radio
         self.position = {server.name: n for n, server in enumerate(servers)}
         self.one_way_s = [cell.latency_s + server.spec.backhaul_s for server in servers]
@@ -120,6 +163,8 @@ class Device:
         """Ask the policy."""
         now_s = record.created_s
         view = self.known.view(now_s, self.in_flight, self.board.left_j(now_s))
+        if isinstance(self.compute, Processor):
+            view = view._replace(speed=self.compute.speed(now_s))
         chosen = self.policy.choose(view)
         whole = type(chosen) is int or isinstance(chosen, np.integer)
         if not whole or chosen not in self._indices:
@@ -192,7 +237,7 @@ class Device:
         record.answer_start_s = answer.start_s
 
     def cut_off(self, record: Record, awaited: object) -> None:
-        """End a task that was under way when the battery was empty.
+        """End a task that was under way when the battery was empty, or the device left.
 
         Args:
             record: its row.

@@ -6,13 +6,21 @@ So the joules of the rows plus idle power times time are the joules of the board
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
+
+import numpy as np
 
 from splitsim.entries import Hardware, Radio
 from splitsim.system.battery import Battery, BatterySpec, Draw, steady_j
 from splitsim.system.radio import RadioMeter
 from splitsim.system.stations import Job, Link
 from splitsim.task import Record
+
+
+def _paced_j(watts: float, times_s: np.ndarray, done_s: np.ndarray, to_s: float) -> float:
+    """Joules of a computation whose pace changes, which draws power in proportion to it."""
+    return watts * float(np.interp(to_s, times_s, done_s))
 
 
 class Board:
@@ -24,6 +32,8 @@ class Board:
         uplink: the radio's link for sending.
         downlink: the radio's link for receiving.
         battery: what it draws from, if that is finite.
+        join_s: from when on it draws.
+        leave_s: until when.
     """
 
     def __init__(
@@ -33,11 +43,15 @@ class Board:
         uplink: Link,
         downlink: Link,
         battery: BatterySpec | None,
+        join_s: float = 0.0,
+        leave_s: float = math.inf,
     ) -> None:
         self._hardware = hardware
+        self._join_s = join_s
         self.battery = None
-        if battery is not None:
-            self.battery = Battery(battery.capacity_j, hardware.idle_w, radio)
+        if battery is not None or leave_s < math.inf:
+            charge_j = math.inf if battery is None else battery.capacity_j
+            self.battery = Battery(charge_j, hardware.idle_w, radio, join_s, leave_s)
         self.radio = RadioMeter(radio, uplink, downlink, self.battery)
         self.no_j = 0.0 * hardware.compute_w  # NaN where the watts are not known
         self.compute_j = self.no_j
@@ -56,13 +70,16 @@ class Board:
         record.compute_j += joules
         self.compute_j += joules
         if self.battery is not None and job.work:
-            drawn_j = partial(steady_j, joules / job.work, job.start_s)
+            drawn_j: Callable[[float], float] = partial(steady_j, joules / job.work, job.start_s)
             end_s = job.start_s + job.work
+            if job.progress is not None:
+                drawn_j = partial(_paced_j, joules / job.work, *job.progress)
+                end_s = float(job.progress[0][-1])
             draw = Draw(job.start_s, end_s, drawn_j, record, "compute_j", is_radio=False)
             self.battery.add(draw)
 
     def is_off(self, now_s: float) -> bool:
-        """Whether the battery is empty by now; what was charged ahead is then taken back."""
+        """Whether its battery is empty by now, or it has left; charges ahead are taken back."""
         if self.battery is None or not self.battery.is_empty(now_s):
             return False
         for record, column, joules in self.battery.overcharged():
@@ -84,6 +101,6 @@ class Board:
 
     def settle(self, end_s: float) -> float:
         """Charge the radio's tails up to a time; the joules of being on until then."""
-        on_s = self.off_s if self.is_off(end_s) else end_s
+        on_s = self.off_s if self.is_off(end_s) else max(end_s, self._join_s)
         self.radio.settle(on_s)
-        return self._hardware.idle_w * on_s
+        return self._hardware.idle_w * (on_s - self._join_s)

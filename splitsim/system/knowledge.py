@@ -6,6 +6,8 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
+import numpy as np
+
 from splitsim.system.server import Server
 from splitsim.system.stations import Job, Link, Transfer
 from splitsim.view import NOTHING_TOLD, Options, View, Word
@@ -173,7 +175,10 @@ class Knowledge:
         total, job, expected_s = self._computing.open(now_s)
         if job is None or job.start_s is None or job.start_s >= now_s:
             return total
-        return total - min(now_s - job.start_s, expected_s)
+        done_s = now_s - job.start_s
+        if job.progress is not None and job.work:  # it sees how far it is
+            done_s = expected_s / job.work * float(np.interp(now_s, *job.progress))
+        return total - min(done_s, expected_s)
 
     def _uplink_backlog_bits(self, now_s: float) -> float:
         total, job, bits = self._sending.open(now_s)

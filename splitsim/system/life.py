@@ -7,10 +7,11 @@ decode, tail -> answer -> done.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from itertools import count
 from typing import Any
 
 from splitsim.luck import Luck
-from splitsim.system.clock import Life, Moment, task_key
+from splitsim.system.clock import Clock, Key, Life, Moment, task_key
 from splitsim.system.device import Device
 from splitsim.system.stations import Job, Transfer, settle, travel
 from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED, Option, Record
@@ -31,9 +32,10 @@ def arrivals(
     """
     clock, spec = device.clock, device.spec
     closed, most = spec.arrivals.closed, spec.max_in_flight
+    until_s, tasks = min(until_s, device.leave_s), count()
     still = 0
-    for task, time_s in enumerate(times):
-        created_s = clock.now + time_s if closed else time_s
+    for time_s in times:
+        created_s = max(clock.now, device.join_s) + time_s if closed else time_s
         still = still + 1 if created_s == clock.now else 0
         if still > INSTANT:
             raise RuntimeError(
@@ -42,6 +44,9 @@ def arrivals(
             )
         if created_s >= until_s:
             return
+        if created_s < device.join_s:
+            continue
+        task = next(tasks)
         yield clock.at(created_s, Moment(clock, task_key(device.index, task)))
         record, luck = create(task), next(device.luck)
         record.created_s = created_s
@@ -124,9 +129,12 @@ def _journey(
     if sent.gave_up or sent.end_s is None:
         return False
 
+    limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
+    held_s = server.backhaul_held_s(clock.now - server.spec.backhaul_s)
+    if not (yield from _pass(clock, key, held_s, limit_s)):
+        return False
     correct = demand.correct if way.heard is None else device.heard(record, way, sent)
     record.server_arrival_s = clock.now
-    limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
     tail = Job(clock, key, demand.tail_s * way.tail_factor(luck, at), limit_s)
     yield server.serve(tail, way, device.due_s(record), device.spec.priority)
     record.server_start_s, record.server_end_s = tail.start_s, tail.end_s
@@ -135,11 +143,9 @@ def _journey(
         return False
 
     told = at, server.station.wait_s(), clock.now
-    if server.spec.backhaul_s:
-        back = Job(clock, key, server.spec.backhaul_s, limit_s)
-        yield travel(back)
-        if back.gave_up:
-            return False
+    back_s = server.spec.backhaul_s + server.backhaul_held_s(clock.now)
+    if not (yield from _pass(clock, key, back_s, limit_s)):
+        return False
     answer_bytes = server.spec.refusal_bytes if tail.rejected else demand.answer_bytes
     answer = Transfer(clock, key, 8 * answer_bytes, limit_s, device.cell.latency_s)
     answer.ready_s = device.radio.wake(record, clock.now, device.radio.down)
@@ -149,6 +155,15 @@ def _journey(
         return False
     device.known.told(*told)
     return not tail.rejected and device.leave(record, DONE, correct)
+
+
+def _pass(clock: Clock, key: Key, work_s: float, limit_s: float) -> Generator[Any, Any, bool]:
+    """Let a while pass on the way; False where the task gives up meanwhile."""
+    if not work_s:
+        return True
+    way = Job(clock, key, work_s, limit_s)
+    yield travel(way)
+    return not way.gave_up
 
 
 def _give_up(device: Device, record: Record, option: Option, way: Option, luck: Luck) -> Life:

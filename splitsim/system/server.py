@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from splitsim.component import Component, ConstantCurve, Count, Curve, NonNegative, Positive
 from splitsim.entries import Hardware
+from splitsim.outages import Outages, held_s, mask, through_s
 from splitsim.rng import stream
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Life, Moment
@@ -56,12 +57,13 @@ class ServerSpec(Component):
     """A server in the scenario file.
 
     ``backhaul_s`` is the one-way latency between the cells and this server. Without
-    ``report_every_s`` a device hears of the server's queue with each answer only.
+    ``report_every_s`` a device hears of the server's queue with each answer only. What comes to
+    the back-haul in one of ``backhaul_outages`` waits, on either side, until that is over.
 
-    ``speed`` multiplies that of the tables; 0 is an outage, in which work stands still. At most
-    ``queue_limit`` jobs wait; who comes then is rejected, and an answer of ``refusal_bytes`` says
-    so. Whose client has given up leaves the queue at once; once it has begun it is ``abandoned``:
-    it runs on for nobody, or is aborted.
+    ``speed`` multiplies that of the tables; 0 is an outage, in which work stands still, as in one
+    of the ``outages``. At most ``queue_limit`` jobs wait; who comes then is rejected, and an
+    answer of ``refusal_bytes`` says so. Whose client has given up leaves the queue at once; once
+    it has begun it is ``abandoned``: it runs on for nobody, or is aborted.
     """
 
     hardware: str
@@ -71,6 +73,8 @@ class ServerSpec(Component):
     service: Service = ConstantService()
     backhaul_s: NonNegative = 0.0
     report_every_s: Positive | None = None
+    outages: Outages = ()
+    backhaul_outages: Outages = ()
     speed: Curve = ConstantCurve(value=1.0)
     slowdown: Slowdown | None = None
     ramp: Ramp | None = None
@@ -82,10 +86,10 @@ class ServerSpec(Component):
 
     def speeds(self) -> Steps:
         """The speed over time, slowed down by others."""
-        speed = self.speed.steps()
+        speed = self.speed.steps().product(mask(self.outages))
         if self.slowdown is None or self.background is None:
             return speed
-        return speed.by(self.background.loads(self.workers).through(self.slowdown.speeds))
+        return speed.product(self.background.loads(self.workers).through(self.slowdown.speeds))
 
     def misfits(self, *, compared: bool = False) -> Iterator[tuple[Path_, str]]:
         """Keys and what is wrong with them: what the discipline does not know, and has to.
@@ -163,9 +167,10 @@ class Server:
     def reported(self, now_s: float, delay_s: float) -> tuple[float, float] | None:
         """The newest report that has come through: queueing delay, and when it was true."""
         every_s = self.spec.report_every_s
-        if every_s is None or now_s < delay_s:
+        sent_s = through_s(self.spec.backhaul_outages, now_s - delay_s)
+        if every_s is None or sent_s < 0:
             return None
-        n = min(int((now_s - delay_s) / every_s), len(self._reports) - 1)
+        n = min(int(sent_s / every_s), len(self._reports) - 1)
         wait_s = self._reports[n] if n >= 0 else None
         return None if wait_s is None else (wait_s, n * every_s)
 
@@ -237,3 +242,8 @@ class Server:
             stream(seed, f"background-{what}", self.name) for what in ("times", "works")
         )
         return self.spec.background.jobs(times, works, self.spec.workers)
+
+    def backhaul_held_s(self, time_s: float) -> float:
+        """How long what comes to the back-haul at a time waits before it crosses."""
+        outages = self.spec.backhaul_outages
+        return held_s(outages, time_s) if outages else 0.0

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from heapq import heapreplace
 from typing import NamedTuple
 
+import numpy as np
+
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
 
@@ -37,6 +39,8 @@ class Job(Moment):
     end_s: float | None = None
     gave_up = False
     expected = 0.0
+    progress: tuple[np.ndarray, np.ndarray] | None = None  # times and work done by then, where
+    # the pace changes; None: it is one second in a second
     deadline_s = math.inf
     priority = 0
     group: Group = None

@@ -1,0 +1,40 @@
+"""Which of several servers a task goes to: the nearest, or the least loaded as last told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from splitsim.policies.predictive import wait_s
+from splitsim.view import Options, View
+
+NEAREST, LEAST_LOADED = "nearest", "least_loaded"
+FORGET_AFTER_S = 5.0  # age at which what a server told counts no longer
+
+
+def ways_by_server(
+    options: Options, model: str, cut: str | int, threshold: float | None
+) -> list[int]:
+    """The indices of a way with each server that can take it, the nearest first.
+
+    A server is the nearer the shorter its back-haul is; of equal ones the first comes first.
+    """
+    first = options.find(model, cut, None, threshold)
+    there = {o.server for o in options if (o.model, o.cut) == (model, options[first].cut)}
+    near = sorted(range(len(options.servers)), key=lambda n: options.backhaul_s[n])
+    names = [options.servers[n] for n in near if options.servers[n] in there]
+    return [options.find(model, cut, name, threshold) for name in names]
+
+
+def least_loaded(view: View, ways: Sequence[int]) -> int:
+    """The one of some ways whose server, as far as it last told, makes a task wait least.
+
+    What it told is old: the time that has passed since is taken off, down to the average of what
+    it told, until that is too old as well; one that never told anything is taken for idle. So a
+    server that was busy is asked again. Of equal ones the first is taken.
+    """
+    return min(ways, key=lambda way: _wait_s(view, int(view.options.server[way])))
+
+
+def _wait_s(view: View, server: int) -> float:
+    word = view.told[server]
+    return wait_s(word, view.now_s - word.at_s, FORGET_AFTER_S)
