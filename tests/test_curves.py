@@ -17,7 +17,9 @@ from splitsim import simulate
 from splitsim.component import Curve, DbCurve, ShareCurve
 from splitsim.errors import BadInput
 from splitsim.rng import stream
+from splitsim.world.around import Around
 from splitsim.world.arrivals import unit_arrivals
+from splitsim.world.channel import FadingChannel
 
 law = settings(derandomize=True, deadline=None, max_examples=200)
 RAMP = {"kind": "ramp", "times_s": [0, 10, 20], "values": [1, 5, 0], "step_s": 0.5}
@@ -186,3 +188,21 @@ def test_where_nothing_is_changed_a_product_is_the_same_to_the_bit():
     mask = curve({"kind": "steps", "times_s": [0, 3, 4], "values": [1, 0, 1]}).steps()
     found = noisy.product(mask)
     assert [found.value(t) for t in (0.5, 2.999, 3.0, 3.999, 4.0)] == [1.1, 1.1, 0, 0, 1.1]
+
+
+@pytest.mark.parametrize("fading", [{"kind": "none"}, {"kind": "rayleigh", "doppler_hz": 7.0}])
+def test_a_mean_snr_may_be_a_curve_in_db(fading):
+    """It changes where the curve does, or with the next gain: here every 4.5 ms."""
+    keys = {"kind": "fading", "bandwidth_hz": 1e6, "fading": fading, "rate": {"kind": "shannon"}}
+    around = Around(0, "device-0", "uplink")
+
+    def snrs(mean_db):
+        snr = {"kind": "constant", "mean_db": mean_db}
+        return FadingChannel.model_validate({**keys, "snr": snr}).snrs(around)
+
+    curve = {"kind": "steps", "times_s": [0, 10.35, 20], "values": [10.0, -20.0, 0.0]}
+    changing, steady = snrs(curve), snrs(0.0)
+    for time_s, ratio in [(3, 10), (10.3499, 10), (10.356, 0.01), (19.9999, 0.01), (20.006, 1)]:
+        assert changing.value(time_s) == pytest.approx(ratio * steady.value(time_s), rel=1e-9)
+    ramp = snrs({"kind": "ramp", "times_s": [0, 100], "values": [0.0, 20.0]})
+    assert ramp.value(50.05) == pytest.approx(10 * steady.value(50.05), rel=0.005)

@@ -9,12 +9,14 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from splitsim.component import Component, NonNegative, Number
+from splitsim.component import Component, ConstantCurve, DbCurve, NonNegative, Number
 from splitsim.world.around import Around
 from splitsim.world.geometry import Geometry
 from splitsim.world.propagation.budget import PowerControl, milliwatts, noise_dbm
 from splitsim.world.propagation.coverage import Coverage
 from splitsim.world.propagation.losses import landscapes
+
+GRIDS_S = (0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001)  # steps of a curve
 
 
 class MeanSnr(NamedTuple):
@@ -31,20 +33,31 @@ class MeanSnr(NamedTuple):
 
 
 class ConstantSnr(Component):
-    """The same mean SNR all the time."""
+    """A given mean SNR: a number, or a curve in dB, the same for all devices.
+
+    A curve changes at multiples of ``GRIDS_S``'s longest step that all its changes are multiples
+    of, or of its shortest; or with the next gain of the fading, if that comes sooner.
+    """
 
     kind: Literal["constant"]
-    mean_db: Annotated[Number, Field(ge=-200, le=200)]
+    mean_db: DbCurve
 
     def mean(self, around: Around, bandwidth_hz: float) -> MeanSnr:
         """The mean SNR of one device in one direction."""
-        ratio = float(10 ** (self.mean_db / 10))
-        return MeanSnr(lambda _: ratio)
+        if isinstance(self.mean_db, ConstantCurve):
+            ratio = float(10 ** (self.mean_db.value / 10))
+            return MeanSnr(lambda _: ratio)
+        curve = self.mean_db
+        turns_s = np.array(curve.turns_s)
+        whole = (s for s in GRIDS_S if np.allclose(turns_s / s, np.rint(turns_s / s), atol=1e-6))
+        step_s = next(whole, GRIDS_S[-1])
+        # A gain begins a rounding before or after the change that it begins with.
+        return MeanSnr(lambda times_s: 10 ** (curve.db(times_s + 1e-6 * step_s) / 10), step_s)
 
     @property
     def expected_db(self) -> float:
-        """What it is on average, in dB."""
-        return self.mean_db
+        """What a device expects it to be, in dB: what it is at the beginning."""
+        return float(self.mean_db.db(np.zeros(1))[0])
 
 
 class GeometrySnr(Component):
