@@ -280,7 +280,7 @@ def test_phases_lie_between_changes_and_all_tasks_count(tmp_path):
     assert scenario.phases_s == [0, 30, 60, 70, 75, 90]
     assert scenario.counted_s == 0
     (warning,) = loaded.warnings
-    assert "warmup_s: is not used, for conditions change, first at 30 s" in warning
+    assert "warmup_s: is not used: conditions change, or devices move" in warning
     results = run(loaded, tmp_path / "r", jobs=1)
     tasks = results.tasks
     offload = results.summary.set_index("policy").loc["offload"]
@@ -445,3 +445,16 @@ def test_an_outage_without_end_does_not_hang(tmp_path):
         rows = rows_of(tmp_path, scenario={"drain_s": 5, "cells": {"cell": {"outages": outages}}})
     late = rows.created_s >= 20
     assert (rows.status[late] == UNFINISHED).all()
+
+
+@pytest.mark.parametrize(
+    ("mobility", "phases"),
+    [
+        ({"kind": "fixed", "position_m": [0, 0]}, 0),
+        ({"kind": "random-waypoint", "area_m": [[0, 0], [9, 9]], "speed_mps": [1, 2]}, 10),
+    ],
+)
+def test_a_run_in_which_devices_move_has_equal_phases(tmp_path, mobility, phases):
+    scenario = build(tmp_path, scenario={"devices": [{"mobility": mobility}]}).points[0].scenario
+    assert scenario.is_terminating == bool(phases)
+    assert len(scenario.phases_s) == (phases and phases + 1)

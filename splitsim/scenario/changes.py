@@ -100,16 +100,21 @@ def late(
 def phases_s(component: BaseModel, devices: Sequence[DeviceSpec], until_s: float) -> list[float]:
     """Where the phases of a run begin and end; nothing if nothing changes.
 
-    They lie between the changes. Where there are too many, or a file has them, the run is cut
-    into equal phases.
+    They lie between the changes. Where there are too many, or a file has them, or devices only
+    move, the run is cut into equal phases.
     """
+    equal = [until_s * n / EQUAL_PHASES for n in range(EQUAL_PHASES + 1)]
     inside = {t for t in turns(component, devices) if 0 < t.time_s < until_s}
     times_s = sorted({t.time_s for t in inside})
     if not times_s:
-        return []
+        return equal if any(_moves(device) for device in devices) else []
     if len(times_s) >= MOST_PHASES or any(t.path[-1] == "file" for t in inside):
-        return [until_s * n / EQUAL_PHASES for n in range(EQUAL_PHASES + 1)]
+        return equal
     return [0.0, *times_s, until_s]
+
+
+def _moves(device: DeviceSpec) -> bool:
+    return device.mobility is not None and device.mobility.kind != "fixed"
 
 
 def events(component: BaseModel, names: Mapping[Path_, str], until_s: float) -> list[Event]:

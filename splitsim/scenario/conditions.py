@@ -25,8 +25,8 @@ def unused_warmup(scenario: Scenario) -> Iterator[str]:
     """What is to be said of a warm-up where conditions change."""
     if scenario.is_terminating and scenario.warmup_s:
         yield (
-            f"is not used, for conditions change, first at {scenario.phases_s[1]:g} s, and all "
-            "tasks count, phase by phase; leave it out"
+            "is not used: conditions change, or devices move, and all tasks count, phase by phase; "
+            "leave it out"
         )
 
 
