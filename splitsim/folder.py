@@ -20,6 +20,7 @@ from splitsim.scenario import LoadedScenario, Spec
 from splitsim.scenario.document import dump, listed
 from splitsim.scenario.schema import MOST
 from splitsim.simulation import channel
+from splitsim.system.cell import WAYS
 
 FAILED = "failed"
 TIMELINE_S = 60.0  # length of the report's time line
@@ -137,7 +138,7 @@ def _channels(spec: Spec) -> list[ChannelRow]:
     """The time line of the first device with the first seed, from the end of the warm-up."""
     group = spec.scenario.devices[0]
     name = f"{group.name}-0"
-    ways = [channel(spec, group, name, 0, way) for way in ("uplink", "downlink")]
+    ways = [channel(spec, group, name, 0, way) for way in WAYS]
     start_s = spec.scenario.warmup_s
     steps = math.ceil(min(TIMELINE_S, spec.scenario.duration_s - start_s) / TIMELINE_STEP_S)
     times_s = [start_s + n * TIMELINE_STEP_S for n in range(steps)]

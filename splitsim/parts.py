@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from splitsim.cells import CellRow
 from splitsim.simulation import DeviceRow, Part, ServerRow
 from splitsim.task import Record
 
@@ -23,7 +24,12 @@ NAME = re.compile(r"p(\d{4})-(.+)-s(\d{4})\.parquet")
 SEAL = b"PAR1"  # how a Parquet file ends
 BATCH = 1024  # rows
 SHIFTS = "shifts"
-TABLES = {"devices": DeviceRow, "servers": ServerRow, "tasks": Record}  # tasks last: they seal
+TABLES = {  # tasks last: they seal
+    "devices": DeviceRow,
+    "servers": ServerRow,
+    "cells": CellRow,
+    "tasks": Record,
+}
 
 
 def home(folder: Path, shift: int = 0) -> Path:

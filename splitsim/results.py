@@ -47,6 +47,11 @@ class Results:
         return self._table("servers")
 
     @cached_property
+    def cells(self) -> pd.DataFrame:
+        """Two rows per cell and part, one per direction, with the columns of ``CellRow``."""
+        return self._table("cells")
+
+    @cached_property
     def channels(self) -> pd.DataFrame:
         """Rates over time of one device per point, for the report's time line."""
         return self._table("channels")

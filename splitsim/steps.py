@@ -196,6 +196,31 @@ class Steps:
         """The average over an interval."""
         return (self.area(to_s) - self.area(from_s)) / (to_s - from_s)
 
+    def pieces(self, from_s: float, to_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """The steps of an interval.
+
+        Returns:
+            Edges, rising from ``from_s`` to ``to_s``, shape (n + 1,), and the values between
+            them, shape (n,).
+        """
+        if self.always or to_s <= from_s:
+            return np.array([from_s, to_s]), np.array([self.value(from_s)])
+        starts, values = [], []
+        k = self._place(from_s)[0]
+        while True:
+            chunk = self._get(k)
+            starts.append(np.asarray(chunk.starts) + (k * self.period_s if k else 0.0))
+            values.append(np.asarray(chunk.values))
+            k += 1
+            if k * self.period_s >= to_s:
+                break
+        begin = np.concatenate(starts)
+        first = max(int(begin.searchsorted(from_s, side="right")) - 1, 0)
+        last = max(int(begin.searchsorted(to_s)), first + 1)
+        edges = np.append(begin[first:last], to_s)
+        edges[0] = from_s
+        return edges, np.concatenate(values)[first:last]
+
     def _place(self, time_s: float) -> tuple[int, float]:
         """The chunk a time falls into, and the time since that began."""
         k = int(time_s / self.period_s)

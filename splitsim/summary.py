@@ -123,6 +123,7 @@ def summarise(
 def _row(folder: Path, names: Sequence[PartName], warmup_s: float) -> Row:
     boards = [name.read(folder, "devices") for name in names]
     servers = [name.read(folder, "servers") for name in names]
+    cells = [name.read(folder, "cells") for name in names]
     tasks = [
         Tasks.of(name.read(folder, "tasks", NEEDED), board, warmup_s)
         for name, board in zip(names, boards, strict=True)
@@ -133,7 +134,7 @@ def _row(folder: Path, names: Sequence[PartName], warmup_s: float) -> Row:
     seeds = [part.row() for part in tasks]
     for name in INTERVALS:
         row[f"{name}_ci95"] = half_width([seed[name] for seed in seeds])
-    return row | _loads(_join(boards), _join(servers))
+    return row | _loads(_join(boards), _join(servers), _join(cells))
 
 
 def _board_row(boards: Table, servers: Table) -> Row:
@@ -148,8 +149,10 @@ def _board_row(boards: Table, servers: Table) -> Row:
     }
 
 
-def _loads(boards: Table, servers: Table) -> Row:
+def _loads(boards: Table, servers: Table, cells: Table) -> Row:
     """Work offered over work that could be done: of the busiest device, uplink and server.
+
+    The load of a shared cell's uplink is that of its medium.
 
     Above 1 a queue grows as long as tasks come, and averages depend on how long that is. In
     closed loops no queue does: they offer the more the sooner they are served.
@@ -159,7 +162,7 @@ def _loads(boards: Table, servers: Table) -> Row:
     server = (servers["offered_s"] + servers["background_s"]) / capacity_s
     loads = {
         "device_load": float(np.max(boards["offered_compute_s"] / boards["duration_s"])),
-        "uplink_load": float(np.max(boards["airtime_s"] / boards["duration_s"])),
+        "uplink_load": float(np.max(cells["load"][cells["direction"] == "uplink"])),
         "server_load": float(np.max(server, initial=0.0)),
     }
     return {name: min(load, most) for name, load in loads.items()}

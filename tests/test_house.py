@@ -44,6 +44,7 @@ FLOORS = {
     3: ("scenario",),
     4: (
         "simulation",
+        "cells",
         "statistics",
         "notes",
         "basis",

@@ -20,9 +20,9 @@ from splitsim.rng import stream
 from splitsim.scenario.document import Document, Path_, did_you_mean, listed
 from splitsim.scenario.explain import blame, explain
 from splitsim.scenario.schema import PolicySpec, Scenario, Spec
-from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
+from splitsim.system.transport import Analogue
 from splitsim.world.channel import TraceChannel
 
 T = TypeVar("T")
@@ -99,8 +99,8 @@ class Checks:
             timeout = device.timeout
             if timeout is None or cell is None or timeout.since != "sent":
                 continue
-            if timeout.after_s <= cell.latency_s + far_s:
-                what = f"must be more than the one-way latency ({cell.latency_s + far_s:g} s)"
+            if timeout.after_s <= cell.latency_s.mean + far_s:
+                what = f"must be more than the one-way latency ({cell.latency_s.mean + far_s:g} s)"
                 self._wrong(("devices", n, "timeout", "after_s"), what)
 
     def _profiles(self) -> None:

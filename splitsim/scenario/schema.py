@@ -128,7 +128,7 @@ class Spec:
         return Options(
             self.options[device.name],
             servers=tuple(servers),
-            latency_s=cell.latency_s,
+            latency_s=cell.latency_s.mean,
             backhaul_s=[server.backhaul_s for server in servers.values()],
             compute_w=self.hardware[device.name].compute_w,
             radio=self.radios[device.cell],

@@ -11,7 +11,8 @@ from functools import partial
 from splitsim.entries import Hardware, Radio
 from splitsim.system.battery import Battery, BatterySpec, Draw, steady_j
 from splitsim.system.radio import RadioMeter
-from splitsim.system.stations import Job, Link
+from splitsim.system.sharing.link import Line
+from splitsim.system.stations import Job
 from splitsim.task import Record
 
 
@@ -30,8 +31,8 @@ class Board:
         self,
         hardware: Hardware,
         radio: Radio,
-        uplink: Link,
-        downlink: Link,
+        uplink: Line,
+        downlink: Line,
         battery: BatterySpec | None,
     ) -> None:
         self._hardware = hardware
