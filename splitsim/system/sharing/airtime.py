@@ -19,6 +19,7 @@ class EqualAirtime:
         """Set when each would be through."""
         n = len(flows)
         for flow in flows:
+            flow.is_last = True
             begin_s = now_s + n * flow.setup_left_s if flow.setup_left_s else now_s
             bits = n * flow.left_bits
             flow.due_s = flow.rate.finish_s(begin_s, bits, flow.job.give_up_s) if bits else begin_s

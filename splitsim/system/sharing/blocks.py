@@ -10,8 +10,8 @@ import numpy as np
 
 from splitsim.system.sharing.medium import Flow
 
-LEAST_S = 1e-4  # that a plan looks ahead
-MOST_S = 30.0
+LEAST_S, MOST_S = 1e-4, 30.0  # that a plan looks ahead at first
+DOUBLINGS = 4  # of that, before it is left to the next plan
 SLACK = 1e-13  # of a part; sums of rounded products must not wait for an outage to end
 
 
@@ -72,28 +72,31 @@ class Blocks:
     def __init__(self, law: Law) -> None:
         self._law = law
         self._ahead_s = 0.01
+        self._began_s = 0.0
         self._grid = Grid(np.zeros(1), np.zeros((0, 0)))
         self._shares = Shares(np.zeros((0, 0)), np.zeros((0, 0)))
         self._airtime_s = self._bits = np.zeros((1, 0))  # up to every edge
 
     def plan(self, flows: Sequence[Flow], now_s: float) -> float:
-        """Look ahead until somebody is through or gives up."""
+        """Look ahead until somebody is through or gives up, or for long enough."""
         limit_s = min(flow.job.give_up_s for flow in flows)
-        ahead_s = self._ahead_s
-        while True:
-            until_s = min(now_s + ahead_s, limit_s)
+        until_s, expected_s = now_s, self._expected_s(now_s)
+        for n in range(DOUBLINGS):
+            until_s = min(now_s + expected_s * 2**n, limit_s)
             self._look(flows, now_s, until_s)
-            due_s = self._due_s(flows)
-            first_s = float(due_s.min())
-            if first_s < math.inf or until_s >= limit_s or ahead_s >= MOST_S:
+            due_s = self._due_s(flows).tolist()
+            if until_s == limit_s or min(due_s) < math.inf:
                 break
-            ahead_s = min(2 * ahead_s, MOST_S)
-        # What lies ahead is a guess at how far to look; it changes no result.
-        gap_s = first_s - now_s if first_s < math.inf else ahead_s
-        self._ahead_s = min(max(1.5 * gap_s, LEAST_S), MOST_S)
-        for flow, time_s in zip(flows, due_s.tolist(), strict=True):
-            flow.due_s = time_s
+        self._began_s, self._ahead_s = now_s, expected_s
+        for flow, time_s in zip(flows, due_s, strict=True):
+            flow.due_s, flow.is_last = time_s, not flow.setup_left_s > 0
         return until_s
+
+    def _expected_s(self, now_s: float) -> float:
+        """When the next change may come, as a guess from the last one; it changes no result."""
+        since_s = now_s - self._began_s
+        guess_s = 2 * since_s if since_s > 0 else self._ahead_s
+        return min(max(guess_s, LEAST_S), MOST_S)
 
     def _look(self, flows: Sequence[Flow], from_s: float, to_s: float) -> None:
         self._grid, self._shares = self._law.shares(flows, from_s, max(to_s, from_s))
@@ -131,8 +134,8 @@ class Blocks:
             flow.job.zero_s += float(zeros[n])
             if flow.setup_left_s > 0:
                 is_over = flow.due_s <= to_s
-                left_s = max(flow.setup_left_s - float(airtime_s[n]), 0.0)
-                flow.setup_left_s = 0.0 if is_over else left_s or math.ulp(0.0)
+                left_s = max(flow.setup_left_s - float(airtime_s[n]), math.ulp(0.0))
+                flow.setup_left_s = 0.0 if is_over else left_s
                 flow.bits_from_s = to_s
             else:
                 flow.job.moving_s += to_s - from_s
@@ -146,7 +149,7 @@ class Blocks:
             return np.zeros(len(flows))
         edges = np.clip(self._grid.edges, from_s, to_s)
         in_vain = self._shares.airtime * (self._grid.rates == 0)
-        found: np.ndarray = np.asarray(np.diff(edges) @ in_vain, float)
+        found: np.ndarray = (np.diff(edges)[:, None] * in_vain).sum(axis=0)
         return found
 
     def _sums(self, time_s: float) -> tuple[np.ndarray, np.ndarray]:

@@ -59,6 +59,7 @@ class SharedLink:
         self._keeps_track = False
         self.left_bits = self.setup_left_s = self.bits_from_s = 0.0
         self.due_s = math.inf
+        self.is_last = True
         self.airtime_s = 0.0
         self.moved_bits = 0.0
         self.transfers = self.cuts = 0

@@ -23,7 +23,8 @@ class Flow(Protocol):
 
     ``left_bits`` and ``setup_left_s`` are what is left of the part that is being sent, and
     ``bits_from_s`` is when its first bit went. ``due_s`` is when it will be through if nothing
-    changes before; inf: that is not the next thing to happen.
+    changes before; inf: that is not the next thing to happen. Then the part ``is_last``, or it
+    is only the set-up that is over.
     """
 
     rank: tuple[Key, bool]
@@ -33,6 +34,7 @@ class Flow(Protocol):
     setup_left_s: float
     bits_from_s: float
     due_s: float
+    is_last: bool
     zero: Steps | None  # 1 where the rate is zero, if anybody wants to know
 
     @property
@@ -107,6 +109,9 @@ class Medium:
         now = self._clock.now
         self._is_changing = True
         self.advance()
+        for flow in self._active:
+            if flow.due_s <= now and not flow.is_last:
+                flow.setup_left_s, flow.bits_from_s, flow.due_s = 0.0, now, math.inf
         gone = [f for f in self._active if f.due_s <= now or f.job.give_up_s <= now]
         if gone:
             self._active = [flow for flow in self._active if flow not in gone]

@@ -41,6 +41,8 @@ class ProportionalFair:
         self._winners = [0]
         self._before = self._sums = np.zeros((1, 0))
         self._bits = np.zeros(0)  # of everybody since it began
+        self._known_s = self._planned_s = 0.0  # until when somebody was active
+        self._came: set[tuple[int, bool]] = set()  # when the plan was made
 
     def shares(self, flows: Sequence[Flow], from_s: float, to_s: float) -> tuple[Grid, Shares]:
         """The winners of all blocks of an interval, if the flows stay the same."""
@@ -49,6 +51,7 @@ class ProportionalFair:
         starts = starts[(starts < to_s) | (starts == starts[0])]
         grid = Grid.of(flows, from_s, to_s, starts[1:])
         steps = grid.edges[:-1].searchsorted(np.maximum(starts, from_s))
+        self._forget(from_s)
         self._take_over(flows, grid.rates[0] / len(flows), first, is_new=from_s == starts[0])
         self._starts = starts
         return grid, self._plan(flows, grid, steps)
@@ -72,14 +75,29 @@ class ProportionalFair:
             return k - 1
         return k + 1 if (k + 1) * self._block_s <= time_s else k
 
+    def _forget(self, now_s: float) -> None:
+        """Those who come at the same time have equal shares; after a time without any, nothing."""
+        if now_s > self._known_s:
+            self._served, self._averages = None, {}
+        if now_s > self._planned_s:
+            self._came.clear()
+        for rank in self._came:
+            self._averages.pop(rank, None)
+        self._known_s = self._planned_s = now_s
+
     def _take_over(
         self, flows: Sequence[Flow], first_bps: np.ndarray, block: int, *, is_new: bool
     ) -> None:
         """Keep what is known of the active; who comes is taken to have had its equal share."""
+        if block != self._block:  # the last plan ended with a block
+            for rank, bps in self._averages.items():
+                got_bps = self._got.get(rank, 0.0) / self._block_s
+                self._averages[rank] = bps + self._weight * (got_bps - bps)
         if is_new or block != self._block:
             self._served, self._got = None, {}
         self._block = self._first = block
         shares = zip(flows, first_bps.tolist(), strict=True)
+        self._came |= {flow.rank for flow in flows} - self._averages.keys()
         self._averages = {f.rank: self._averages.get(f.rank, bps) for f, bps in shares}
         self._got = {flow.rank: self._got.get(flow.rank, 0.0) for flow in flows}
         self._bits = np.zeros(len(flows))
@@ -111,7 +129,7 @@ class ProportionalFair:
     def advance(self, flows: Sequence[Flow], to_s: float, bits: np.ndarray) -> None:
         """Remember averages, and what everybody got in the block that we are in."""
         b = max(int(self._starts.searchsorted(to_s, side="right")) - 1, 0)
-        self._bits = self._bits + bits
+        self._known_s, self._bits = to_s, self._bits + bits
         if self._first + b == self._block:
             for flow, more in zip(flows, bits.tolist(), strict=True):
                 self._got[flow.rank] += more
