@@ -23,6 +23,7 @@ FLOORS = {
         "errors",
         "rng",
         "steps",
+        "costs",
         "component",
         "task",
         "csvtable",

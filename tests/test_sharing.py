@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from building import agrees
 
+from splitsim.costs import Costs, SlowStart
 from splitsim.steps import Chunk, Steps
 from splitsim.system.clock import Clock, Moment, task_key
-from splitsim.system.costs import Costs, SlowStart
 from splitsim.system.sharing.kinds import (
     AirtimeSharing,
     EqualRateSharing,
@@ -134,7 +134,8 @@ class Integrator:
         last_s = max(limit for s in self.crowd for _, _, limit in s.jobs)
         edges = sorted({e for s in self.crowd for e in s.edges(last_s)} | set(self.more_edges))
         rows = [[Walked(a, b, g, b) for a, b, g in s.jobs] for s in self.crowd]
-        coming = sorted((row.arrival, n, k) for n, mine in enumerate(rows) for k, row in enumerate(mine))
+        coming = [(r.arrival, n, k) for n, mine in enumerate(rows) for k, r in enumerate(mine)]
+        coming.sort()
         queues = [[] for _ in self.crowd]
         now, edge, busy = 0.0, 0, 0.0
         while coming or any(queues):
@@ -365,7 +366,7 @@ def test_one_station_of_a_wlan_has_what_its_phy_rate_leaves():
 @pytest.mark.parametrize(("count", "mbps"), [(5, 29.83), (10, 28.15), (20, 26.30), (50, 23.55)])
 def test_saturated_dcf_has_its_published_throughput(count, mbps):
     rates = np.full((1, count), 54e6)
-    shares = WIFI.discipline()._law._law.at(rates, np.zeros(count, bool))
+    shares = WIFI.discipline()._law.at(rates, np.zeros(count, bool))
     assert shares.bps.sum() == pytest.approx(mbps * 1e6, rel=0.01)
     assert shares.bps[0] == pytest.approx(shares.bps.mean())
     frame_s = Wlan().frame_s(rates)
@@ -375,7 +376,7 @@ def test_saturated_dcf_has_its_published_throughput(count, mbps):
 
 def test_a_slow_station_slows_everybody_down_to_its_own_throughput():
     """Heusse et al.: one at 1 Mbit/s among fast ones gets what they get."""
-    law = WIFI.discipline()._law._law
+    law = WIFI.discipline()._law
     fast = law.at(np.array([[54e6, 54e6, 54e6]]), np.zeros(3, bool)).bps[0]
     mixed = law.at(np.array([[54e6, 54e6, 6e6]]), np.zeros(3, bool))
     assert np.ptp(mixed.bps) < 1e-6
@@ -385,7 +386,7 @@ def test_a_slow_station_slows_everybody_down_to_its_own_throughput():
 
 
 def test_all_downlinks_of_a_wlan_are_one_station():
-    law = WIFI.discipline()._law._law
+    law = WIFI.discipline()._law
     down = np.array([False, True, True, True])
     shares = law.at(np.full((1, 4), 54e6), down).bps[0]
     two = law.at(np.full((1, 2), 54e6), np.zeros(2, bool)).bps[0]

@@ -132,6 +132,7 @@ class Spec:
             backhaul_s=[server.backhaul_s for server in servers.values()],
             compute_w=self.hardware[device.name].compute_w,
             radio=self.radios[device.cell],
+            costs=cell.costs,
         )
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from splitsim.component import Component, NonNegative
+from splitsim.costs import CellCosts, Costs
 from splitsim.rng import stream
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Life, Moment, task_key
-from splitsim.system.costs import Costs
 from splitsim.system.sharing.kinds import DedicatedSharing, Sharing, WifiSharing
 from splitsim.system.sharing.link import Line, SharedLink
 from splitsim.system.sharing.medium import Medium
@@ -72,12 +72,13 @@ class CellSpec(Component):
             return self.uplink.snr.mean_db
         return None
 
-    def on_air(self, bits: float) -> float:
-        """Bits on the air for some of a message."""
-        return self.byte_overhead * bits + 8 * self.overhead_bytes
+    @cached_property
+    def costs(self) -> CellCosts:
+        """Of every transfer."""
+        up, down = self._costs("uplink"), self._costs("downlink")
+        return CellCosts(up, down, self.byte_overhead, 8 * self.overhead_bytes)
 
-    def costs(self, way: Way) -> Costs:
-        """Of every transfer in a direction."""
+    def _costs(self, way: Way) -> Costs:
         setup_s: float = getattr(self.setup_s, way)
         is_down = way == "downlink"
         tcp = self.transport.tcp if isinstance(self.transport, Reliable) else None
@@ -166,7 +167,7 @@ class Cell:
         return link
 
     def _link(self, way: Way, rate: Steps, device: Key) -> Line:
-        costs = self.spec.costs(way)
+        costs = self.spec.costs.down if way == "downlink" else self.spec.costs.up
         if way not in self.media:
             return Link(self._clock, rate, costs)
         is_down = way == "downlink"
@@ -209,7 +210,7 @@ class Cell:
             yield clock.at(time_s, Moment(clock, key))
             if is_over():
                 return
-            transfer = Transfer(clock, key, spec.on_air(8 * size), until_s)
+            transfer = Transfer(clock, key, spec.costs.on_air(8 * size), until_s)
             transfer.rtt_s = 2 * spec.latency_s.mean
             link.submit(transfer)
 

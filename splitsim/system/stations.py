@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from heapq import heapreplace
 from typing import NamedTuple
 
+from splitsim.costs import NO_COSTS, Costs
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
-from splitsim.system.costs import NO_COSTS, Costs
 
 
 class Job(Moment):

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from splitsim.component import Component, Positive, Share
+from splitsim.costs import SlowStart
 from splitsim.steps import Steps
-from splitsim.system.costs import SlowStart
 
 
 class Tcp(Component):

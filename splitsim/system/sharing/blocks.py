@@ -149,8 +149,7 @@ class Blocks:
             return np.zeros(len(flows))
         edges = np.clip(self._grid.edges, from_s, to_s)
         in_vain = self._shares.airtime * (self._grid.rates == 0)
-        found: np.ndarray = (np.diff(edges)[:, None] * in_vain).sum(axis=0)
-        return found
+        return integral(np.diff(edges)[:, None] * in_vain)[-1]
 
     def _sums(self, time_s: float) -> tuple[np.ndarray, np.ndarray]:
         edges = self._grid.edges
@@ -167,11 +166,11 @@ def integral(parts: np.ndarray) -> np.ndarray:
     return sums
 
 
-def with_setups(flows: Sequence[Flow], law: Memoryless, rates: np.ndarray) -> Shares:
-    """A law for those who do not set up, in the time that the others leave."""
-    busy = np.array([flow.setup_left_s > 0 for flow in flows])
-    is_down = np.array([flow.is_down for flow in flows])
-    n, k = len(flows), int(busy.sum())
+def with_setups(
+    busy: np.ndarray, is_down: np.ndarray, law: Memoryless, rates: np.ndarray
+) -> Shares:
+    """A law for those who are not busy setting up, in the time that the others leave."""
+    n, k = len(busy), int(busy.sum())
     if not k:
         return law.at(rates, is_down)
     airtime, bps = np.zeros_like(rates), np.zeros_like(rates)
@@ -192,7 +191,9 @@ class AtOnce:
     def shares(self, flows: Sequence[Flow], from_s: float, to_s: float) -> tuple[Grid, Shares]:
         """Shares of an interval, if the flows stay the same."""
         grid = Grid.of(flows, from_s, to_s)
-        return grid, with_setups(flows, self._law, grid.rates)
+        busy = np.array([flow.setup_left_s > 0 for flow in flows])
+        is_down = np.array([flow.is_down for flow in flows])
+        return grid, with_setups(busy, is_down, self._law, grid.rates)
 
     def advance(self, flows: Sequence[Flow], to_s: float, bits: np.ndarray) -> None:
         """There is nothing to remember."""

@@ -8,10 +8,11 @@ from pydantic import Field, model_validator
 
 from splitsim.component import Component, NonNegative, Positive
 from splitsim.system.sharing.airtime import EqualAirtime
-from splitsim.system.sharing.blocks import AtOnce, Blocks, EqualRate
+from splitsim.system.sharing.blocks import Blocks, EqualRate
 from splitsim.system.sharing.contention import Contention
 from splitsim.system.sharing.medium import Discipline
 from splitsim.system.sharing.proportional import ProportionalFair
+from splitsim.system.sharing.steady import WithoutMemory
 from splitsim.world.dcf import Wlan
 
 
@@ -63,7 +64,7 @@ class EqualRateSharing(Component):
 
     def discipline(self) -> Discipline:
         """A running one."""
-        return Blocks(AtOnce(EqualRate(self.min_rate_bps)))
+        return WithoutMemory(EqualRate(self.min_rate_bps))
 
 
 class ProportionalFairSharing(Component):
@@ -102,7 +103,7 @@ class WifiSharing(Wlan):
 
     def discipline(self) -> Discipline:
         """A running one."""
-        return Blocks(AtOnce(Contention(self)))
+        return WithoutMemory(Contention(self))
 
 
 Sharing = Annotated[

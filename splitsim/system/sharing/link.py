@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from splitsim.costs import NO_COSTS, Costs
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
-from splitsim.system.costs import NO_COSTS, Costs
 from splitsim.system.sharing.medium import Medium
 from splitsim.system.stations import NOTHING_SENT, Link, Sent, Transfer, settle
 

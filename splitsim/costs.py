@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+Bits = TypeVar("Bits", float, np.ndarray)
 
 
 class SlowStart(NamedTuple):
@@ -27,6 +32,23 @@ class SlowStart(NamedTuple):
             window *= 2
         yield bits
 
+    def pauses_s(self, bits: np.ndarray, s_per_bit: float, rtt_s: np.ndarray) -> np.ndarray:
+        """The pauses between the windows at a steady rate.
+
+        Args:
+            bits: of some transfers, shape (transfers,).
+            s_per_bit: one over the rate.
+            rtt_s: round trips, shape (transfers,).
+
+        Returns:
+            Seconds, shape (windows but one, transfers); 0 where there is no pause.
+        """
+        most = float(bits.max(initial=0.0))
+        count = math.ceil(math.log2(most / self.window_bits + 1)) - 1 if most else 0
+        windows = self.window_bits * 2.0 ** np.arange(max(count, 0))[:, None]
+        follows = 2 * windows - self.window_bits < bits
+        return np.where(follows, np.maximum(rtt_s - windows * s_per_bit, 0.0), 0.0)
+
 
 class Costs(NamedTuple):
     """Of every transfer in one direction, in seconds.
@@ -40,10 +62,10 @@ class Costs(NamedTuple):
     setup_s: float = 0.0
     slow_start: SlowStart | None = None
 
-    def before_s(self, *, was_empty: bool, rtt_s: float) -> float:
+    def before_s(self, *, was_empty: bool, rtt_s: Bits) -> Bits:
         """From the head of the queue to the medium."""
         is_fresh = self.slow_start is not None and self.slow_start.is_fresh
-        return self.ahead_s + (self.grant_s if was_empty else 0.0) + (rtt_s if is_fresh else 0.0)
+        return self.ahead_s + (self.grant_s if was_empty else 0.0) + rtt_s * is_fresh
 
     def windows(self, bits: float) -> Iterator[float]:
         """The parts in which bits are sent, with pauses for acknowledgements between them."""
@@ -51,3 +73,19 @@ class Costs(NamedTuple):
 
 
 NO_COSTS = Costs()
+
+
+class CellCosts(NamedTuple):
+    """What transfers cost in a cell: each way, and in bits beside the message's own."""
+
+    up: Costs = NO_COSTS
+    down: Costs = NO_COSTS
+    byte_overhead: float = 1.0
+    overhead_bits: float = 0.0
+
+    def on_air(self, bits: Bits) -> Bits:
+        """Bits on the air for those of a message."""
+        return self.byte_overhead * bits + self.overhead_bits
+
+
+FREE = CellCosts()
