@@ -5,7 +5,11 @@ Clarke fading generated in the run (5 Hz Doppler, 32 samples per period), the po
 over 30 options, noise-free service, energy, rows kept and written to Parquet. The textbook
 pipeline has three ``simpy.Resource`` per task, constant times, and keeps nothing.
 
-The two alternate; the medians' ratio of tasks per second is the figure to quote, for it holds
+A third run tells what sharing costs: 35 devices that send one JPEG after the other over fading
+channels, so that about 20 transfers are active at a time on a medium of equal airtime, against
+the same devices with the medium for each of them.
+
+They alternate; the medians' ratios of tasks per second are the figures to quote, for they hold
 whatever else the machine is doing. Usage: python analysis/benchmark.py [--repeats 5]
 """
 
@@ -56,10 +60,33 @@ servers:
 policies:
   - {name: fastest, kind: fastest}
 """
+SHARED = """
+name: shared
+duration_s: 100
+models: [resnet152]
+devices:
+  - {name: nano, count: 35, hardware: jetson-nano, arrivals: {kind: closed, think_s: 0}, cell: lte}
+cells:
+  lte:
+    sharing: {kind: airtime}
+    radio: wifi
+    latency_s: 0.019
+    uplink:
+      kind: fading
+      bandwidth_hz: 20e6
+      snr: {kind: constant, mean_db: 12}
+      fading: {kind: rayleigh, doppler_hz: 5}
+      rate: {kind: shannon}
+    downlink: {kind: constant, rate_bps: 20e6}
+servers:
+  edge: {hardware: server-gpu, workers: 16}
+policies:
+  - {name: offload, kind: offload, model: resnet152}
+"""
 
 
 def main() -> None:
-    """Time both, in turn."""
+    """Time all, in turn."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
@@ -68,13 +95,17 @@ def main() -> None:
         (folder / "benchmark.yaml").write_text(SCENARIO)
         spec = load_scenario(folder / "benchmark.yaml").points[0]
         arrivals = arrival_times(spec)
-        rates: dict[str, list[float]] = {"splitsim": [], "textbook": []}
+        shared, dedicated = cells(folder)
+        rates: dict[str, list[float]] = {
+            name: [] for name in ("splitsim", "textbook", "shared", "dedicated")
+        }
         for n in range(repeats + 1):
             ours = timed(lambda n=n: with_splitsim(spec, folder, n))
             theirs = timed(lambda: with_textbook(arrivals))
+            both = [timed(lambda spec=spec: offloading(spec)) for spec in (shared, dedicated)]
             if n:  # the first round warms up
-                rates["splitsim"].append(ours)
-                rates["textbook"].append(theirs)
+                for name, rate in zip(rates, (ours, theirs, *both), strict=True):
+                    rates[name].append(rate)
     medians = {name: statistics.median(values) for name, values in rates.items()}
     options = len(spec.device_options(spec.scenario.devices[0]))
     print(f"{sum(map(len, arrivals)):,} tasks, {options} options, median of {repeats}")
@@ -82,6 +113,29 @@ def main() -> None:
         spread = f"{min(rates[name]):,.0f} to {max(rates[name]):,.0f}"
         print(f"{name}: {rate:,.0f} tasks/s ({spread})")
     print(f"ratio {medians['splitsim'] / medians['textbook']:.2f}")
+    print(f"shared over dedicated {medians['shared'] / medians['dedicated']:.2f}", end=", ")
+    print(f"at {active_transfers(shared):.1f} active transfers while any is")
+
+
+def cells(folder: Path) -> tuple[Spec, Spec]:
+    """The same devices with a shared medium, and with one for each."""
+    path = folder / "shared.yaml"
+    path.write_text(SHARED)
+    alone = load_scenario(path, {"cells.lte.sharing": {"kind": "dedicated"}})
+    return load_scenario(path).points[0], alone.points[0]
+
+
+def offloading(spec: Spec) -> int:
+    """Simulate one part."""
+    return len(simulate(spec, "offload", 0).tasks)
+
+
+def active_transfers(spec: Spec) -> float:
+    """How many there are at a time, on average, while the uplink is busy."""
+    part = simulate(spec, "offload", 0)
+    lasted_s = sum((r.tx_end_s or 0.0) - (r.tx_start_s or 0.0) for r in part.tasks)
+    (uplink,) = (row for row in part.cells if row.direction == "uplink")
+    return lasted_s / (uplink.busy_s or 1.0)
 
 
 def timed(run: Callable[[], int]) -> float:

@@ -196,6 +196,25 @@ class Steps:
         """The average over an interval."""
         return (self.area(to_s) - self.area(from_s)) / (to_s - from_s)
 
+    def step(self, time_s: float) -> tuple[float, float]:
+        """The value at a time, and until when it holds."""
+        if self.always:
+            return self.always, math.inf
+        k, local = self._place(time_s)
+        chunk = self._get(k)
+        i = chunk.index(local) + 1
+        end = chunk.starts[i] if i < len(chunk.values) else chunk.length_s
+        end_s = k * self.period_s + end if k else end
+        if end_s > time_s:
+            return chunk.values[i - 1], end_s
+        return self.step(time_s + math.ulp(time_s))  # rounding has put it into the step before
+
+    def peak(self, time_s: float) -> tuple[float, float]:
+        """A value that is not exceeded between a time and another."""
+        k, _ = self._place(time_s)
+        end_s = (k + 1) * self.period_s
+        return max(self._get(k).values), end_s if end_s > time_s else time_s
+
     def pieces(self, from_s: float, to_s: float) -> tuple[np.ndarray, np.ndarray]:
         """The steps of an interval.
 

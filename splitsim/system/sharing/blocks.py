@@ -79,7 +79,7 @@ class Blocks:
 
     def plan(self, flows: Sequence[Flow], now_s: float) -> float:
         """Look ahead until somebody is through or gives up, or for long enough."""
-        limit_s = min(flow.job.give_up_s for flow in flows)
+        limit_s = min(flow.limit_s for flow in flows)
         until_s, expected_s = now_s, self._expected_s(now_s)
         for n in range(DOUBLINGS):
             until_s = min(now_s + expected_s * 2**n, limit_s)
@@ -130,15 +130,15 @@ class Blocks:
         airtime_s, bits = air_1 - air_0, bits_1 - bits_0
         zeros = self._zeros_s(flows, from_s, to_s)
         for n, flow in enumerate(flows):
-            flow.job.airtime_s += float(airtime_s[n])
-            flow.job.zero_s += float(zeros[n])
+            flow.airtime_s += float(airtime_s[n])
+            flow.zero_s += float(zeros[n])
             if flow.setup_left_s > 0:
                 is_over = flow.due_s <= to_s
                 left_s = max(flow.setup_left_s - float(airtime_s[n]), math.ulp(0.0))
                 flow.setup_left_s = 0.0 if is_over else left_s
                 flow.bits_from_s = to_s
             else:
-                flow.job.moving_s += to_s - from_s
+                flow.moving_s += to_s - from_s
                 is_over = flow.due_s <= to_s
                 flow.left_bits = 0.0 if is_over else max(flow.left_bits - float(bits[n]), 0.0)
         self._law.advance(flows, to_s, bits)

@@ -58,9 +58,12 @@ class SharedLink:
         self.zero: Steps | None = None
         self._keeps_track = False
         self.left_bits = self.setup_left_s = self.bits_from_s = 0.0
-        self.due_s = math.inf
+        self.due_s = self.limit_s = math.inf
         self.is_last = True
-        self.airtime_s = 0.0
+        self.bps = self.bound_bps = 0.0
+        self.until_s = self.bound_until_s = -math.inf
+        self.airtime_s = self.moving_s = self.zero_s = 0.0
+        self._before = (0.0, 0.0, 0.0)  # these, of earlier transfers
         self.moved_bits = 0.0
         self.transfers = self.cuts = 0
 
@@ -78,6 +81,7 @@ class SharedLink:
         """Say what will be asked: times at rate zero, and how far transfers came in the past."""
         self.zero = self.rate.is_zero() if zeros else None
         self._keeps_track = past
+        self._medium.keeps_track |= past
 
     def submit(self, job: Transfer) -> Transfer:
         """Take a transfer."""
@@ -141,6 +145,7 @@ class SharedLink:
     def _start(self) -> None:
         job = self.job
         job.start_s = self._clock.now
+        self._before = self.airtime_s, self.moving_s, self.zero_s
         if self._keeps_track:
             job.track = [(self._clock.now, NOTHING_SENT)]
         self._windows = self._costs.windows(job.work)
@@ -151,6 +156,7 @@ class SharedLink:
     def _send(self, bits: float) -> None:
         self._window_bits = self.left_bits = bits
         self.bits_from_s = self._clock.now
+        self.limit_s = self.job.give_up_s
         self._is_on_air = True
         self._medium.join(self)
 
@@ -193,7 +199,7 @@ class SharedLink:
         self._step = None
         job = self._queue.popleft()
         job.over_s = self._over_s = now_s
-        self.airtime_s += job.airtime_s
+        self._tell(job)
         self.moved_bits += job.sent_bits
         self.transfers += 1
         settle(job)
@@ -227,8 +233,16 @@ class SharedLink:
         if self._keeps_track:
             self.job.track.append((now_s, self._so_far()))
 
+    def _tell(self, job: Transfer) -> None:
+        """Let the transfer know its part of what this link has used."""
+        airtime_s, moving_s, zero_s = self._before
+        job.airtime_s = self.airtime_s - airtime_s
+        job.moving_s = self.moving_s - moving_s
+        job.zero_s = self.zero_s - zero_s
+
     def _so_far(self) -> Sent:
         job = self.job
+        self._tell(job)
         return Sent(self._bits(), job.airtime_s, job.zero_s, job.pause_s)
 
     def sent(self, job: Transfer, to_s: float, *, with_zeros: bool = False) -> Sent:

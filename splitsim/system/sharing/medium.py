@@ -17,11 +17,13 @@ from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
 from splitsim.system.stations import Transfer
 
+_due_s, _limit_s, _rank = attrgetter("due_s"), attrgetter("limit_s"), attrgetter("rank")
+
 
 class Flow(Protocol):
     """What a medium sees of a device in one direction.
 
-    ``left_bits`` and ``setup_left_s`` are what is left of the part that is being sent, and
+    Its owner gives up at ``limit_s``. ``left_bits`` and ``setup_left_s`` are what is left of the part that is being sent, and
     ``bits_from_s`` is when its first bit went. ``due_s`` is when it will be through if nothing
     changes before; inf: that is not the next thing to happen. Then the part ``is_last``, or it
     is only the set-up that is over.
@@ -30,12 +32,20 @@ class Flow(Protocol):
     rank: tuple[Key, bool]
     is_down: bool
     rate: Steps
+    limit_s: float
     left_bits: float
     setup_left_s: float
     bits_from_s: float
     due_s: float
     is_last: bool
     zero: Steps | None  # 1 where the rate is zero, if anybody wants to know
+    bps: float  # its rate, as far as somebody looked, until ``until_s``
+    until_s: float
+    bound_bps: float  # which it does not exceed until ``bound_until_s``
+    bound_until_s: float
+    airtime_s: float  # of its transfers, and so on
+    moving_s: float
+    zero_s: float
 
     @property
     def job(self) -> Transfer:
@@ -74,10 +84,11 @@ class Medium:
         self._discipline = discipline
         self._active: list[Flow] = []
         self._at_s = 0.0  # up to when it is known how far everybody came
-        self._plan_s = math.inf
+        self._plan_s = self._next_s = math.inf  # until when the plan holds; the next change
         self._alarm: Moment | None = None
         self._alarm_s = math.inf
         self._is_changing = False
+        self.keeps_track = False  # whether somebody will ask how far transfers had come
         self.busy_s = 0.0  # with at least one transfer
 
     def join(self, flow: Flow) -> None:
@@ -100,8 +111,9 @@ class Medium:
             if self._active:
                 self._discipline.advance(self._active, self._at_s, now)
                 self.busy_s += now - self._at_s
-                for flow in self._active:
-                    flow.note(now)
+                if self.keeps_track:
+                    for flow in self._active:
+                        flow.note(now)
             self._at_s = now
 
     def _change(self, comes: Flow | None = None) -> None:
@@ -109,10 +121,19 @@ class Medium:
         now = self._clock.now
         self._is_changing = True
         self.advance()
+        if self._next_s <= now:
+            self._part(now)
+        if comes is not None:
+            self._add(comes)
+        self._is_changing = False
+        self._plan(now)
+
+    def _part(self, now: float) -> None:
+        """Let those go who are through, or give up."""
         for flow in self._active:
             if flow.due_s <= now and not flow.is_last:
                 flow.setup_left_s, flow.bits_from_s, flow.due_s = 0.0, now, math.inf
-        gone = [f for f in self._active if f.due_s <= now or f.job.give_up_s <= now]
+        gone = [f for f in self._active if f.due_s <= now or f.limit_s <= now]
         if gone:
             self._active = [flow for flow in self._active if flow not in gone]
         for flow in gone:
@@ -120,43 +141,32 @@ class Medium:
                 flow.through(now)
             else:
                 flow.cut(now)
-        if comes is not None:
-            self._add(comes)
-        self._is_changing = False
-        self._plan(now)
 
     def _add(self, flow: Flow) -> None:
         flow.due_s = math.inf
-        insort(self._active, flow, key=attrgetter("rank"))
+        insort(self._active, flow, key=_rank)
 
     def _plan(self, now: float) -> None:
-        self._plan_s = math.inf
+        self._plan_s = self._next_s = math.inf
         if self._active:
             self._plan_s = self._discipline.plan(self._active, now)
-            self._set_alarm()
+            first = min(self._active, key=_due_s)
+            self._next_s = min(first.due_s, min(map(_limit_s, self._active)), self._plan_s)
+            self._set_alarm(first)
 
-    def _set_alarm(self) -> None:
+    def _set_alarm(self, first: Flow) -> None:
         """For the next time at which something changes; an earlier alarm stays."""
-        next_s, first = self._plan_s, self._active[0]
-        for flow in self._active:
-            time_s = min(flow.due_s, flow.job.give_up_s)
-            if time_s < next_s:
-                next_s, first = time_s, flow
-        if next_s < self._alarm_s:
-            self._alarm_s = next_s
+        if self._next_s < self._alarm_s:
+            self._alarm_s = self._next_s
             self._alarm = Moment(self._clock, first.job.key)
             self._alarm.callbacks.append(self._ring)
-            self._clock.at(next_s, self._alarm)
+            self._clock.at(self._next_s, self._alarm)
 
     def _ring(self, alarm: object) -> None:
         if alarm is not self._alarm:
             return  # another one came before it
         self._alarm_s = math.inf
-        now = self._clock.now
-        if any(min(f.due_s, f.job.give_up_s) <= now for f in self._active):
+        if self._next_s <= self._clock.now:
             self._change()
-        elif now >= self._plan_s:
-            self.advance()
-            self._plan(now)
         elif self._active:
-            self._set_alarm()
+            self._set_alarm(self._active[0])

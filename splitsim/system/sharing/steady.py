@@ -60,10 +60,10 @@ class WithoutMemory:
             return
         length_s = to_s - from_s
         for flow, (airtime, bps) in zip(flows, self._shares, strict=True):
-            flow.job.airtime_s += airtime * length_s
+            flow.airtime_s += airtime * length_s
             is_over = flow.due_s <= to_s
             if flow.is_last:
-                flow.job.moving_s += length_s
+                flow.moving_s += length_s
                 flow.left_bits = 0.0 if is_over else max(flow.left_bits - bps * length_s, 0.0)
             else:
                 left_s = max(flow.setup_left_s - airtime * length_s, math.ulp(0.0))
