@@ -207,13 +207,16 @@ class Steps:
         end_s = k * self.period_s + end if k else end
         if end_s > time_s:
             return chunk.values[i - 1], end_s
-        return self.step(time_s + math.ulp(time_s))  # rounding has put it into the step before
+        if i < len(chunk.values):  # rounding has put it into the step before
+            end = chunk.starts[i + 1] if i + 1 < len(chunk.values) else chunk.length_s
+            return chunk.values[i], k * self.period_s + end if k else end
+        return self.step(time_s + math.ulp(time_s))
 
     def peak(self, time_s: float) -> tuple[float, float]:
         """A value that is not exceeded between a time and another."""
         k, _ = self._place(time_s)
         end_s = (k + 1) * self.period_s
-        return max(self._get(k).values), end_s if end_s > time_s else time_s
+        return max(self._get(k).values), max(time_s, end_s)
 
     def pieces(self, from_s: float, to_s: float) -> tuple[np.ndarray, np.ndarray]:
         """The steps of an interval.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 from functools import cache
 from types import SimpleNamespace
@@ -43,6 +44,8 @@ class Station:
     period_s: float = 3.0
 
     def steps(self) -> Steps:
+        if len(self.values) == 1:
+            return Steps.constant(float(self.values[0]))
         return Steps.loop(self.starts, self.values, self.period_s)
 
     def value(self, time_s: float) -> float:
@@ -67,6 +70,14 @@ def stations(count, seed, *, transfers=25, load=1.0, zero=0.2, down=0):
         jobs = list(zip(arrivals.tolist(), bits.tolist(), limits.tolist(), strict=True))
         found.append(Station(np.concatenate([[0.0], edges]), values, jobs, n < down))
     return found
+
+
+def steady(count, seed, **how):
+    """Rates that never change; one is too low for equal_rate."""
+    crowd = stations(count, seed, **how)
+    for n, station in enumerate(crowd):
+        station.starts, station.values = np.zeros(1), np.array([2e5 + 1.3e6 * n])
+    return crowd
 
 
 def transferred(crowd, kind, *, costs=None, dedicated=False):
@@ -133,52 +144,55 @@ class Integrator:
     def run(self):
         last_s = max(limit for s in self.crowd for _, _, limit in s.jobs)
         edges = sorted({e for s in self.crowd for e in s.edges(last_s)} | set(self.more_edges))
+        edges.append(math.inf)
         rows = [[Walked(a, b, g, b) for a, b, g in s.jobs] for s in self.crowd]
-        coming = [(r.arrival, n, k) for n, mine in enumerate(rows) for k, r in enumerate(mine)]
-        coming.sort()
-        queues = [[] for _ in self.crowd]
+        coming = deque(sorted((r for mine in rows for r in mine), key=lambda row: row.arrival))
+        self.queue_of = {id(row): n for n, mine in enumerate(rows) for row in mine}
+        self.queues = [[] for _ in self.crowd]
         now, edge, busy = 0.0, 0, 0.0
-        while coming or any(queues):
-            active = [n for n, queue in enumerate(queues) if queue]
+        while coming or any(self.queues):
             while edges[edge] <= now:
                 edge += 1
-            middle = (now + edges[edge]) / 2  # within the step, whatever the rounding of its ends
-            speeds = self.law(now, middle, active)
-            next_s, through = edges[edge], None
-            if coming and coming[0][0] <= next_s:
-                next_s = coming[0][0]
-            for queue in queues:
-                for row in queue:
-                    next_s = min(next_s, row.limit)
-            for n in active:
-                bps = speeds[n][0]
-                if bps > 0 and now + queues[n][0].left / bps <= next_s:
-                    next_s, through = now + queues[n][0].left / bps, n
-            for n in active:
-                row, (bps, share) = queues[n][0], speeds[n]
-                row.left -= bps * (next_s - now)
-                row.sent += bps * (next_s - now)
-                row.airtime += share * (next_s - now)
-            busy += (next_s - now) * bool(active)
+            first = [coming[0].arrival] if coming else []
+            next_s = self.step(now, min([edges[edge], *first]), (now + edges[edge]) / 2)
+            busy += (next_s - now) * any(self.queues)
             now = next_s
-            if through is not None:
-                row = queues[through].pop(0)
-                row.end = row.went_on = now
-                row.sent = row.bits
-            for queue in queues:
-                for row in [row for row in queue if row.limit <= now]:
-                    queue.remove(row)
-                    row.went_on = now
-            while coming and coming[0][0] <= now:
-                _, n, k = coming.pop(0)
-                if rows[n][k].limit > now:
-                    queues[n].append(rows[n][k])
-                else:
-                    rows[n][k].went_on = now
-            for queue in queues:
-                if queue and queue[0].start is None:
-                    queue[0].start = now
+            self.change(now, coming)
         return rows, busy
+
+    def step(self, now, next_s, middle):
+        """Move everybody up to the next change, and say when that is.
+
+        ``middle`` is within the step of all rates, whatever the rounding of its ends.
+        """
+        active = [n for n, queue in enumerate(self.queues) if queue]
+        speeds = self.law(now, middle, active)
+        next_s = min([next_s, *(row.limit for queue in self.queues for row in queue)])
+        ends = {n: now + self.queues[n][0].left / speeds[n][0] for n in active if speeds[n][0] > 0}
+        next_s = min([next_s, *ends.values()])
+        for n in active:
+            row, (bps, share) = self.queues[n][0], speeds[n]
+            row.left -= bps * (next_s - now)
+            row.sent += bps * (next_s - now)
+            row.airtime += share * (next_s - now)
+            if ends.get(n) == next_s:
+                row.end, row.sent = next_s, row.bits
+        return next_s
+
+    def change(self, now, coming):
+        for queue in self.queues:
+            for row in [row for row in queue if row.end is not None or row.limit <= now]:
+                queue.remove(row)
+                row.went_on = now
+        while coming and coming[0].arrival <= now:
+            row = coming.popleft()
+            if row.limit > now:
+                self.queues[self.queue_of[id(row)]].append(row)
+            else:
+                row.went_on = now
+        for queue in self.queues:
+            if queue and queue[0].start is None:
+                queue[0].start = now
 
 
 def equal_airtime(crowd):
@@ -288,6 +302,16 @@ def test_a_medium_equals_walking_from_change_to_change_transfer_by_transfer(kind
             seen[way] += number
         assert medium.busy_s == pytest.approx(busy, abs=1e-7)
     assert min(seen.values()) > 0, seen
+
+
+@pytest.mark.parametrize("kind", LAWS)
+def test_a_medium_equals_walking_where_rates_never_change(kind):
+    for seed in range(3):
+        crowd = steady(6, seed, load=0.7, down=2)
+        found, medium, _ = transferred(crowd, ALL[kind])
+        expected, busy = Integrator(crowd, LAWS[kind](crowd)).run()
+        compare(found, expected)
+        assert medium.busy_s == pytest.approx(busy, abs=1e-7)
 
 
 def proportional(crowd, block_s, window_s):
@@ -430,12 +454,10 @@ def test_a_shared_medium_costs_few_events_whatever_the_company(kind):
     """Beginning, end and the owner's going on; a change may set the alarm anew."""
     for count in (2, 12):
         crowd = stations(count, 4, load=1.0, transfers=40)
-        steps, step = 0, Clock.step
         found, _, clock = transferred(crowd, ALL[kind])
         steps = next(clock._eid)
         transfers = sum(map(len, found))
         assert steps <= transfers * (1 + 4), "its arrival in this test, and four more"
-        del step
 
 
 def test_a_withdrawn_transfer_leaves_at_once_and_the_others_have_its_share():

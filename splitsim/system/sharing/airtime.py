@@ -45,7 +45,7 @@ class EqualAirtime:
         if flow.setup_left_s or not flow.bound_bps:
             return now_s if flow.setup_left_s else until_s
         least_s = now_s + n * flow.left_bits / flow.bound_bps
-        return least_s if least_s < until_s else until_s
+        return min(until_s, least_s)
 
     def advance(self, flows: Sequence[Flow], from_s: float, to_s: float) -> None:
         """Account for an interval in which their number stays the same."""
@@ -61,7 +61,7 @@ class EqualAirtime:
                 left_bits = flow.left_bits - flow.bps * share_s
             else:
                 left_bits = flow.left_bits - _bits(flow, from_s, to_s) / n
-            flow.left_bits = left_bits if left_bits > 0.0 else 0.0
+            flow.left_bits = max(0.0, left_bits)
         for flow in self._dated:
             if flow.due_s <= to_s:
                 flow.left_bits = flow.setup_left_s = 0.0
@@ -86,7 +86,7 @@ def _bits(flow: Flow, from_s: float, to_s: float) -> float:
     while from_s < to_s:
         if flow.until_s <= from_s:
             flow.bps, flow.until_s = flow.rate.step(from_s)
-        end_s = flow.until_s if flow.until_s < to_s else to_s
+        end_s = min(to_s, flow.until_s)
         bits += flow.bps * (end_s - from_s)
         from_s = end_s
     return bits

@@ -120,7 +120,7 @@ class Blocks:
         edges = self._grid.edges
         lasts_s = np.zeros(len(flows))
         np.divide(missing, speed, out=lasts_s, where=speed > 0)
-        due_s = np.minimum(edges[step] + lasts_s, edges[last])
+        due_s: np.ndarray = np.minimum(edges[step] + lasts_s, edges[last])
         due_s[~enough[last, columns]] = math.inf
         return due_s
 
@@ -149,7 +149,8 @@ class Blocks:
             return np.zeros(len(flows))
         edges = np.clip(self._grid.edges, from_s, to_s)
         in_vain = self._shares.airtime * (self._grid.rates == 0)
-        return integral(np.diff(edges)[:, None] * in_vain)[-1]
+        found: np.ndarray = integral(np.diff(edges)[:, None] * in_vain)[-1]
+        return found
 
     def _sums(self, time_s: float) -> tuple[np.ndarray, np.ndarray]:
         edges = self._grid.edges

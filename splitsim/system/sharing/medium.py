@@ -23,10 +23,10 @@ _due_s, _limit_s, _rank = attrgetter("due_s"), attrgetter("limit_s"), attrgetter
 class Flow(Protocol):
     """What a medium sees of a device in one direction.
 
-    Its owner gives up at ``limit_s``. ``left_bits`` and ``setup_left_s`` are what is left of the part that is being sent, and
-    ``bits_from_s`` is when its first bit went. ``due_s`` is when it will be through if nothing
-    changes before; inf: that is not the next thing to happen. Then the part ``is_last``, or it
-    is only the set-up that is over.
+    ``left_bits`` and ``setup_left_s`` are what is left of the part that is being sent;
+    ``bits_from_s`` is when its first bit went, and ``limit_s`` when its owner gives up. ``due_s``
+    is when the part will be through if nothing changes before; inf: that is not the next thing to
+    happen. If not ``is_last``, it is only the set-up that will be over.
     """
 
     rank: tuple[Key, bool]
@@ -151,7 +151,7 @@ class Medium:
         if self._active:
             self._plan_s = self._discipline.plan(self._active, now)
             first = min(self._active, key=_due_s)
-            self._next_s = min(first.due_s, min(map(_limit_s, self._active)), self._plan_s)
+            self._next_s = min(first.due_s, *map(_limit_s, self._active), self._plan_s)
             self._set_alarm(first)
 
     def _set_alarm(self, first: Flow) -> None:
