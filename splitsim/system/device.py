@@ -98,6 +98,7 @@ class Device:
         self.board = Board(hardware, options.radio, uplink, downlink, spec.battery)
         self.radio = self.board.radio
         self.position = {server.name: n for n, server in enumerate(servers)}
+        self.on_air = cell.costs.on_air
         self.latency_s = cell.latency_s.mean
         self.one_way_s = [self.latency_s + server.spec.backhaul_s for server in servers]
         deadline_s = math.inf if spec.deadline_s is None else spec.deadline_s

@@ -107,15 +107,15 @@ def _journey(
     at = device.position[option.server]
     station = device.servers[at].station
     far_s = luck.up_s + device.servers[at].spec.backhaul_s
-    send_bits = device.cell.costs.on_air(8 * demand.send_bytes)
+    send_bits = device.on_air(8 * demand.send_bytes)
     sent = Transfer(clock, key, send_bits, limit_s, far_s, head.end_s)
     sent.rtt_s = 2 * device.one_way_s[at]
-    device.known.sending(sent, device.cell.costs.on_air(option.send_bits))
+    device.known.sending(sent, device.on_air(option.send_bits))
     if option.mixture is not None or device.radio.may_sleep(head.end_s):
         device.radio.undecided += 1
         yield settle(head)
         device.radio.undecided -= 1
-        device.known.decided(sent, device.cell.costs.on_air(way.send_bits) if way.server else 0.0)
+        device.known.decided(sent, device.on_air(way.send_bits) if way.server else 0.0)
         if way.server is None:
             sent.end_s = clock.now  # of nothing
             return device.leave(record, DONE, demand.correct, way.exit)
@@ -142,7 +142,7 @@ def _journey(
         yield travel(back)
         if back.gave_up:
             return False
-    answer_bits = device.cell.costs.on_air(8 * demand.answer_bytes)
+    answer_bits = device.on_air(8 * demand.answer_bytes)
     answer = Transfer(clock, key, answer_bits, limit_s, luck.down_s)
     answer.rtt_s = sent.rtt_s
     answer.ready_s = device.radio.wake(record, clock.now, device.radio.down)

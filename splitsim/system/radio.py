@@ -128,7 +128,11 @@ class RadioMeter:
     def charge(self, record: Record, transfer: Transfer, way: Way) -> None:
         """Charge a transfer that is over, or was cut."""
         if transfer.start_s is not None and transfer.over_s is not None:
-            joules = self._joules(way, transfer, transfer.over_s)
+            if self._zero_matters:
+                joules = self._joules(way, transfer, transfer.over_s)
+            else:
+                on_air_s = transfer.airtime_s + transfer.pause_s
+                joules = way.joules(transfer.sent_bits, on_air_s, 0.0)
             _add(record, way.column, joules)
             self._active(record, transfer.start_s, transfer.over_s, joules)
 

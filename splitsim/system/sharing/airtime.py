@@ -24,7 +24,14 @@ class EqualAirtime:
         for flow in self._dated:
             flow.due_s = math.inf
         n, first_s = len(flows), math.inf
-        leasts = [self._least_s(flow, now_s, n) for flow in flows]
+        leasts = []
+        for flow in flows:
+            until_s = flow.bound_until_s
+            if until_s <= now_s or flow.setup_left_s or not flow.bound_bps:
+                leasts.append(self._least_s(flow, now_s, n))
+                continue
+            least_s = now_s + n * flow.left_bits / flow.bound_bps
+            leasts.append(least_s if least_s < until_s else until_s)
         dated = self._dated = []
         while True:
             least_s = min(leasts)

@@ -30,6 +30,8 @@ class SharedLink:
         costs: of every transfer.
     """
 
+    job: Transfer  # the first of its queue
+
     def __init__(
         self,
         clock: Clock,
@@ -71,11 +73,6 @@ class SharedLink:
     def free_s(self) -> float:
         """When the last transfer ended; inf while there is one, for its end is not known."""
         return math.inf if self._queue else self._over_s
-
-    @property
-    def job(self) -> Transfer:
-        """The first of its queue."""
-        return self._queue[0]
 
     def watch(self, *, zeros: bool, past: bool) -> None:
         """Say what will be asked: times at rate zero, and how far transfers came in the past."""
@@ -119,7 +116,7 @@ class SharedLink:
     def _begin(self) -> None:
         """Let the first of the queue begin when it can; who would have given up leaves."""
         while self._queue:
-            job = self.job
+            job = self.job = self._queue[0]
             was_empty = job.ready_s >= self._over_s
             ahead_s = self._costs.before_s(was_empty=was_empty, rtt_s=job.rtt_s)
             start_s = max(job.ready_s, self._clock.now) + ahead_s
