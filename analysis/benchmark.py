@@ -64,9 +64,10 @@ policies:
 SHARED = (
     SCENARIO.replace("name: benchmark", "name: shared")
     .replace("duration_s: 400", "duration_s: 100")
-    .replace("count: 50", "count: 74")
+    .replace("count: 50", "count: 76")
     .replace("    radio: lte", "    sharing: {kind: airtime}\n    radio: lte")
-    .replace("kind: fastest", "kind: split, model: resnet152-bottlefit12, cut: bottleneck")
+    .replace("radio: lte", "radio: wifi")
+    .replace("kind: fastest", "kind: frugal")
 )
 
 

@@ -196,21 +196,6 @@ class Steps:
         """The average over an interval."""
         return (self.area(to_s) - self.area(from_s)) / (to_s - from_s)
 
-    def step(self, time_s: float) -> tuple[float, float]:
-        """The value at a time, and until when it holds."""
-        if self.always:
-            return self.always, math.inf
-        k, local = self._place(time_s)
-        chunk = self._held[k] if k in self._held else self._get(k)
-        starts, values = chunk.starts, chunk.values
-        begin_s = k * self.period_s if k else 0.0
-        for i in range(chunk.index(local) + 1, len(values)):
-            end_s = begin_s + starts[i]
-            if end_s > time_s:  # else rounding has put it into the step before
-                return values[i - 1], end_s
-        end_s = begin_s + chunk.length_s
-        return (values[-1], end_s) if end_s > time_s else self.step(time_s + math.ulp(time_s))
-
     def peak(self, time_s: float) -> tuple[float, float]:
         """A value that is not exceeded between a time and another."""
         k, _ = self._place(time_s)

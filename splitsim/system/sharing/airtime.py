@@ -3,97 +3,122 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 
+import numpy as np
+
+from splitsim.steps import Steps
 from splitsim.system.sharing.medium import Flow
+
+FEW = 4  # intervals that are summed one by one
+KEPT = 4096  # intervals that are remembered
 
 
 class EqualAirtime:
     """Round robin in slots without length: at n active transfers one moves at r(t) / n.
 
     A transfer's end is a closed form, the time at which the integral of its own rate has grown
-    by n times its bits. One in an outage keeps its turn. Only those are asked for it whose rate's
-    peak would let them be first.
+    by n times its bits. One in an outage keeps its turn.
+
+    A change costs no look at every rate. What is written down is each one's share of the time so
+    far, s(t), the integral of 1 / n; a flow is brought up to date, by the integral of r ds, only
+    where the peak of its rate would let it be the first to end.
     """
 
     def __init__(self) -> None:
+        self._times_s = [0.0]
+        self._shares_s = [0.0]  # at these times
         self._dated: list[Flow] = []
 
     def plan(self, flows: Sequence[Flow], now_s: float) -> float:
         """Set when the first will be through, and perhaps some others."""
         for flow in self._dated:
             flow.due_s = math.inf
-        n, first_s = len(flows), math.inf
-        leasts = []
+        self._dated, n, first_s = [], len(flows), math.inf
+        if len(self._times_s) > KEPT:
+            self._forget(flows, now_s)
+        share_s = self._shares_s[-1]
+        leasts_s = []
         for flow in flows:
-            until_s = flow.bound_until_s
-            if until_s <= now_s or flow.setup_left_s or not flow.bound_bps:
-                leasts.append(self._least_s(flow, now_s, n))
+            if flow.bound_until_s <= now_s or flow.least_share_s < 0:
+                self._bound(flow, now_s)
+            least_s = now_s + n * (flow.least_share_s - share_s)
+            leasts_s.append(least_s if least_s < flow.bound_until_s else flow.bound_until_s)
+        while (least_s := min(leasts_s)) < first_s:
+            at = leasts_s.index(least_s)
+            flow = flows[at]
+            if flow.since_s < now_s:
+                self.settle(flow, now_s)
+                least_s = now_s + n * (flow.least_share_s - share_s)
+                leasts_s[at] = min(least_s, flow.bound_until_s)
                 continue
-            least_s = now_s + n * flow.left_bits / flow.bound_bps
-            leasts.append(least_s if least_s < until_s else until_s)
-        dated = self._dated = []
-        while True:
-            least_s = min(leasts)
-            if least_s >= first_s:
-                return math.inf
-            at = leasts.index(least_s)
-            leasts[at], flow = math.inf, flows[at]
+            leasts_s[at] = math.inf
             begin_s = now_s + n * flow.setup_left_s
             flow.due_s = flow.rate.finish_s(begin_s, n * flow.left_bits, flow.limit_s)
             first_s = min(first_s, flow.due_s)
-            dated.append(flow)
+            self._dated.append(flow)
+        return math.inf
 
-    def _least_s(self, flow: Flow, now_s: float, n: int) -> float:
-        """When it is through at the earliest."""
+    def _bound(self, flow: Flow, now_s: float) -> None:
+        """Learn what its rate does not exceed for a while."""
+        self.settle(flow, now_s)
         if flow.bound_until_s <= now_s:
             flow.bound_bps, flow.bound_until_s = flow.rate.peak(now_s)
-        until_s = flow.bound_until_s
-        if flow.setup_left_s or not flow.bound_bps:
-            return now_s if flow.setup_left_s else until_s
-        least_s = now_s + n * flow.left_bits / flow.bound_bps
-        return min(until_s, least_s)
+        self._set_least(flow)
+
+    def _set_least(self, flow: Flow) -> None:
+        """Which share of the time it needs at least, up to its end."""
+        alone_s = flow.left_bits / flow.bound_bps if flow.bound_bps else math.inf
+        flow.least_share_s = self._shares_s[-1] + flow.setup_left_s + alone_s
+
+    def _forget(self, flows: Sequence[Flow], now_s: float) -> None:
+        for flow in flows:
+            self.settle(flow, now_s)
+        self._times_s, self._shares_s = [now_s], self._shares_s[-1:]
 
     def advance(self, flows: Sequence[Flow], from_s: float, to_s: float) -> None:
         """Account for an interval in which their number stays the same."""
-        n, length_s = len(flows), to_s - from_s
-        share_s = length_s / n
-        for flow in flows:
-            flow.airtime_s += share_s
-            if flow.setup_left_s or flow.zero is not None:
-                self._advance(flow, from_s, to_s, n)
-                continue
-            flow.moving_s += length_s
-            if to_s <= flow.until_s:
-                left_bits = flow.left_bits - flow.bps * share_s
-            else:
-                left_bits = flow.left_bits - _bits(flow, from_s, to_s) / n
-            flow.left_bits = max(0.0, left_bits)
-        for flow in self._dated:
-            if flow.due_s <= to_s:
-                flow.left_bits = flow.setup_left_s = 0.0
+        if from_s > self._times_s[-1]:  # nobody was active, so nobody needs what was before
+            self._times_s, self._shares_s = [from_s], self._shares_s[-1:]
+        self._shares_s.append(self._shares_s[-1] + (to_s - from_s) / len(flows))
+        self._times_s.append(to_s)
 
-    def _advance(self, flow: Flow, from_s: float, to_s: float, n: int) -> None:
-        """With a set-up, or where times of rate zero matter."""
+    def settle(self, flow: Flow, now_s: float) -> None:
+        """Bring a flow up to date."""
+        if now_s <= flow.since_s:
+            return
+        first = bisect_left(self._times_s, flow.since_s)
+        times_s, shares_s = self._times_s[first:], self._shares_s[first:]
+        flow.since_s = now_s
+        flow.airtime_s += shares_s[-1] - shares_s[0]
         if flow.zero is not None:
-            flow.zero_s += (flow.zero.area(to_s) - flow.zero.area(from_s)) / n
+            flow.zero_s += _shared(flow.zero, times_s, shares_s)
         if flow.setup_left_s:
-            begin_s = from_s + n * flow.setup_left_s
-            if begin_s >= to_s and flow.due_s > to_s:
-                flow.setup_left_s = max(flow.setup_left_s - (to_s - from_s) / n, 0.0)
+            over_s = shares_s[0] + flow.setup_left_s
+            if over_s >= shares_s[-1] and flow.due_s > now_s:
+                flow.setup_left_s = over_s - shares_s[-1]
                 return
-            flow.setup_left_s, flow.bits_from_s, from_s = 0.0, begin_s, begin_s
-        flow.moving_s += max(to_s - from_s, 0.0)
-        flow.left_bits = max(flow.left_bits - _bits(flow, from_s, to_s) / n, 0.0)
+            begin_s = float(np.interp(over_s, shares_s, times_s))
+            first = bisect_left(times_s, begin_s)
+            times_s, shares_s = [begin_s, *times_s[first:]], [over_s, *shares_s[first:]]
+            flow.setup_left_s, flow.bits_from_s = 0.0, begin_s
+        flow.moving_s += now_s - times_s[0]
+        left_bits = flow.left_bits - _shared(flow.rate, times_s, shares_s)
+        flow.left_bits = left_bits if left_bits > 0 and flow.due_s > now_s else 0.0
+        self._set_least(flow)
 
 
-def _bits(flow: Flow, from_s: float, to_s: float) -> float:
-    """What it would have sent alone: the area of its rate, step by step."""
-    bits = 0.0
-    while from_s < to_s:
-        if flow.until_s <= from_s:
-            flow.bps, flow.until_s = flow.rate.step(from_s)
-        end_s = min(to_s, flow.until_s)
-        bits += flow.bps * (end_s - from_s)
-        from_s = end_s
-    return bits
+def _shared(steps: Steps, times_s: Sequence[float], shares_s: Sequence[float]) -> float:
+    """The integral of a rate over the share of the time, which is linear between some times."""
+    if steps.always:
+        return steps.always * (shares_s[-1] - shares_s[0])
+    if len(times_s) <= FEW:
+        areas = [steps.area(time_s) for time_s in times_s]
+        return math.fsum(
+            (areas[j + 1] - areas[j]) * (shares_s[j + 1] - shares_s[j]) / (end_s - times_s[j])
+            for j, end_s in enumerate(times_s[1:])
+            if end_s > times_s[j]
+        )
+    edges, values = steps.pieces(times_s[0], times_s[-1])
+    return float(values @ np.diff(np.interp(edges, times_s, shares_s)))

@@ -143,6 +143,9 @@ class Blocks:
                 flow.left_bits = 0.0 if is_over else max(flow.left_bits - float(bits[n]), 0.0)
         self._law.advance(flows, to_s, bits)
 
+    def settle(self, flow: Flow, now_s: float) -> None:
+        """Everybody knows already."""
+
     def _zeros_s(self, flows: Sequence[Flow], from_s: float, to_s: float) -> np.ndarray:
         """Airtime of each in which its rate was zero."""
         if not any(flow.zero for flow in flows):

@@ -62,8 +62,8 @@ class SharedLink:
         self.left_bits = self.setup_left_s = self.bits_from_s = 0.0
         self.due_s = self.limit_s = math.inf
         self.is_last = True
-        self.bps = self.bound_bps = 0.0
-        self.until_s = self.bound_until_s = -math.inf
+        self.since_s = self.least_share_s = self.bound_bps = 0.0
+        self.bound_until_s = -math.inf
         self.airtime_s = self.moving_s = self.zero_s = 0.0
         self._before = (0.0, 0.0, 0.0)  # these, of earlier transfers
         self.moved_bits = 0.0
@@ -254,7 +254,8 @@ class SharedLink:
         if job.over_s is not None and to_s >= job.over_s:
             return Sent(job.sent_bits, job.airtime_s, job.zero_s, job.pause_s)
         if job.over_s is None and to_s >= self._clock.now:
-            self._medium.advance()
+            if self._is_on_air:
+                self._medium.settle(self)
             return self._so_far()
         times, amounts = zip(*job.track, strict=True)
         columns = np.array(amounts).T

@@ -39,9 +39,9 @@ class Flow(Protocol):
     due_s: float
     is_last: bool
     zero: Steps | None  # 1 where the rate is zero, if anybody wants to know
-    bps: float  # its rate, as far as somebody looked, until ``until_s``
-    until_s: float
-    bound_bps: float  # which it does not exceed until ``bound_until_s``
+    since_s: float  # up to when it is settled, and notes of a discipline's own
+    least_share_s: float
+    bound_bps: float  # which its rate does not exceed until ``bound_until_s``
     bound_until_s: float
     airtime_s: float  # of its transfers, and so on
     moving_s: float
@@ -69,6 +69,9 @@ class Discipline(Protocol):
 
     def advance(self, flows: Sequence[Flow], from_s: float, to_s: float) -> None:
         """Account for what the flows of the plan sent in an interval of it."""
+
+    def settle(self, flow: Flow, now_s: float) -> None:
+        """Let a flow know what that was, if it does not know yet."""
 
 
 class Medium:
@@ -100,12 +103,16 @@ class Medium:
 
     def leave(self, flow: Flow) -> None:
         """A flow is taken away."""
-        self.advance()
+        self.settle(flow)
         self._active.remove(flow)
         self._change()
 
-    def advance(self) -> None:
-        """Let everybody know how far they came by now."""
+    def settle(self, flow: Flow) -> None:
+        """Let a flow know how far it came by now."""
+        self._advance()
+        self._discipline.settle(flow, self._clock.now)
+
+    def _advance(self) -> None:
         now = self._clock.now
         if now > self._at_s:
             if self._active:
@@ -113,6 +120,7 @@ class Medium:
                 self.busy_s += now - self._at_s
                 if self.keeps_track:
                     for flow in self._active:
+                        self._discipline.settle(flow, now)
                         flow.note(now)
             self._at_s = now
 
@@ -120,7 +128,7 @@ class Medium:
         """Some are through, some give up, one may come; those who go may come again at once."""
         now = self._clock.now
         self._is_changing = True
-        self.advance()
+        self._advance()
         if self._next_s <= now:
             self._part(now)
         if comes is not None:
@@ -137,13 +145,14 @@ class Medium:
         if gone:
             self._active = [flow for flow in self._active if flow not in gone]
         for flow in gone:
+            self._discipline.settle(flow, now)
             if flow.due_s <= now:
                 flow.through(now)
             else:
                 flow.cut(now)
 
     def _add(self, flow: Flow) -> None:
-        flow.due_s = math.inf
+        flow.due_s, flow.since_s, flow.least_share_s = math.inf, self._clock.now, -1.0
         insort(self._active, flow, key=_rank)
 
     def _plan(self, now: float) -> None:

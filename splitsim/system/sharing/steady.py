@@ -69,3 +69,6 @@ class WithoutMemory:
                 left_s = max(flow.setup_left_s - airtime * length_s, math.ulp(0.0))
                 flow.setup_left_s = 0.0 if is_over else left_s
                 flow.bits_from_s = to_s
+
+    def settle(self, flow: Flow, now_s: float) -> None:
+        """Everybody knows already."""
