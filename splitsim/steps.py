@@ -64,6 +64,18 @@ class Chunk:
             return bisect_right(self.starts, local_s) - 1
         return min(int(local_s / self.step_s), len(self.values) - 1)
 
+    def pieces(
+        self, begin_s: float, local_s: float, from_s: float, to_s: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As of ``Steps``, of an interval within a stretch that begins at a time."""
+        i, j = self.index(local_s), self.index(to_s - begin_s)
+        if i < j and begin_s + self.starts[i + 1] <= from_s:
+            i += 1  # rounding has put it into the step before
+        edges = np.empty(j - i + 2)
+        np.add(self.starts[i + 1 : j + 1], begin_s, out=edges[1:-1])
+        edges[0], edges[-1] = from_s, to_s
+        return edges, np.asarray(self.values[i : j + 1])
+
     def when(self, target: float, slack: float, first: int = 0) -> float:
         """The earliest local time at which the area reaches ``target``, at most the whole.
 
@@ -211,8 +223,11 @@ class Steps:
         """
         if self.always or to_s <= from_s:
             return np.array([from_s, to_s]), np.array([self.value(from_s)])
+        k, local = self._place(from_s)
+        begin_s = k * self.period_s if k else 0.0
+        if to_s - begin_s < self.period_s:
+            return self._get(k).pieces(begin_s, local, from_s, to_s)
         starts, values = [], []
-        k = self._place(from_s)[0]
         while True:
             chunk = self._get(k)
             starts.append(np.asarray(chunk.starts) + (k * self.period_s if k else 0.0))

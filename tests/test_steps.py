@@ -267,3 +267,29 @@ def test_area_and_when_never_fall(curve, times):
     if any(areas):
         ends = [steps.when(area) for area in areas]
         assert ends == sorted(ends)
+
+
+@law
+@given(curves, quarters, quarters)
+def test_pieces_of_an_interval_are_those_walked_through(curve, one, other):
+    from_s, to_s = sorted((one, other))
+    edges, found = curve.steps().pieces(float(from_s), float(to_s))
+    assert (edges[0], edges[-1]) == (from_s, to_s)
+    assert (np.diff(edges) >= 0).all()
+    assert len(found) == len(edges) - 1
+    area = sum(v * (b - a) for v, a, b in zip(found, edges, edges[1:], strict=False))
+    assert area == float(curve.area(from_s, to_s))
+    for value, begin, end in zip(found, edges, edges[1:], strict=False):
+        if end > begin:
+            assert value == curve.steps().value((begin + end) / 2)
+
+
+@law
+@given(curves, quarters)
+def test_a_peak_is_not_exceeded_as_long_as_it_says(curve, time_s):
+    peak, until_s = curve.steps().peak(float(time_s))
+    assert until_s >= time_s
+    for begin, _, value in curve.walk(time_s):
+        if begin >= min(until_s, float(time_s) + 50):
+            break
+        assert value <= peak

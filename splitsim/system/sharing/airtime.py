@@ -44,7 +44,7 @@ class EqualAirtime:
             if flow.bound_until_s <= now_s or flow.least_share_s < 0:
                 self._bound(flow, now_s)
             least_s = now_s + n * (flow.least_share_s - share_s)
-            leasts_s.append(least_s if least_s < flow.bound_until_s else flow.bound_until_s)
+            leasts_s.append(min(flow.bound_until_s, least_s))
         while (least_s := min(leasts_s)) < first_s:
             at = leasts_s.index(least_s)
             flow = flows[at]
@@ -121,4 +121,5 @@ def _shared(steps: Steps, times_s: Sequence[float], shares_s: Sequence[float]) -
             if end_s > times_s[j]
         )
     edges, values = steps.pieces(times_s[0], times_s[-1])
-    return float(values @ np.diff(np.interp(edges, times_s, shares_s)))
+    at_edges_s = np.interp(edges, times_s, shares_s)
+    return float(values @ (at_edges_s[1:] - at_edges_s[:-1]))
