@@ -5,9 +5,12 @@ Clarke fading generated in the run (5 Hz Doppler, 32 samples per period), the po
 over 30 options, noise-free service, energy, rows kept and written to Parquet. The textbook
 pipeline has three ``simpy.Resource`` per task, constant times, and keeps nothing.
 
-The two alternate; the medians' ratio of tasks per second is the figure to quote, for it holds
-whatever else the machine is doing. Then: what a task costs at a loaded server.
-Usage: python analysis/benchmark.py [--repeats 5]
+A third run tells what sharing costs: 80 such devices that split, on one medium of equal airtime,
+which keeps about 20 of their transfers active at a time, against the same devices with a medium
+for each. Then: what a task costs at a loaded server.
+
+The runs alternate; the medians' ratios of tasks per second are the figures to quote, for they hold
+whatever else the machine is doing. Usage: python analysis/benchmark.py [--repeats 5]
 """
 
 from __future__ import annotations
@@ -58,10 +61,18 @@ servers:
 policies:
   - {name: fastest, kind: fastest}
 """
+# What a medium of 10 MHz can just take, so that some 20 transfers are active at a time.
+SHARED = (
+    SCENARIO.replace("name: benchmark", "name: shared")
+    .replace("duration_s: 400", "duration_s: 100")
+    .replace("count: 50", "count: 80")
+    .replace("    radio: lte", "    sharing: {kind: airtime}\n    radio: lte")
+    .replace("kind: fastest", "kind: split, model: resnet152-bottlefit12, cut: bottleneck")
+)
 
 
 def main() -> None:
-    """Time both, in turn."""
+    """Time all, in turn."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
@@ -70,13 +81,18 @@ def main() -> None:
         (folder / "benchmark.yaml").write_text(SCENARIO)
         spec = load_scenario(folder / "benchmark.yaml").points[0]
         arrivals = arrival_times(spec)
-        rates: dict[str, list[float]] = {"splitsim": [], "textbook": []}
+        shared, dedicated = shared_and_not(folder)
+        rates: dict[str, list[float]] = {
+            name: [] for name in ("splitsim", "textbook", "shared", "dedicated")
+        }
         for n in range(repeats + 1):
             ours = timed(lambda n=n: with_splitsim(spec, folder, n))
             theirs = timed(lambda: with_textbook(arrivals))
+            together = timed(lambda n=n: with_splitsim(shared, folder, n))
+            alone = timed(lambda n=n: with_splitsim(dedicated, folder, n))
             if n:  # the first round warms up
-                rates["splitsim"].append(ours)
-                rates["textbook"].append(theirs)
+                for key, rate in zip(rates, (ours, theirs, together, alone), strict=True):
+                    rates[key].append(rate)
         print_servers(folder, repeats)
     medians = {name: statistics.median(values) for name, values in rates.items()}
     options = len(spec.device_options(spec.scenario.devices[0]))
@@ -85,6 +101,24 @@ def main() -> None:
         spread = f"{min(rates[name]):,.0f} to {max(rates[name]):,.0f}"
         print(f"{name}: {rate:,.0f} tasks/s ({spread})")
     print(f"ratio {medians['splitsim'] / medians['textbook']:.2f}")
+    print(f"shared over dedicated {medians['shared'] / medians['dedicated']:.2f}", end=", ")
+    print(f"at {active_transfers(shared):.1f} active transfers while any is")
+
+
+def shared_and_not(folder: Path) -> tuple[Spec, Spec]:
+    """The same devices with a shared medium, and with one for each."""
+    path = folder / "shared.yaml"
+    path.write_text(SHARED)
+    alone = load_scenario(path, {"cells.lte.sharing": {"kind": "dedicated"}})
+    return load_scenario(path).points[0], alone.points[0]
+
+
+def active_transfers(spec: Spec) -> float:
+    """How many there are at a time, on average, while the uplink is busy."""
+    part = simulate(spec, "fastest", 0)
+    lasted_s = sum((r.tx_end_s or 0.0) - (r.tx_start_s or 0.0) for r in part.tasks)
+    (uplink,) = (row for row in part.cells if row.direction == "uplink")
+    return lasted_s / (uplink.busy_s or 1.0)
 
 
 def timed(run: Callable[[], int]) -> float:

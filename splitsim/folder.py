@@ -21,6 +21,7 @@ from splitsim.scenario import LoadedScenario, Spec
 from splitsim.scenario.document import dump, listed
 from splitsim.scenario.schema import MOST
 from splitsim.simulation import channel
+from splitsim.system.cell import WAYS
 from splitsim.world.replay import TraceChannel
 
 FAILED = "failed"
@@ -139,7 +140,7 @@ def _channels(spec: Spec) -> list[ChannelRow]:
     """The time line of the first device with the first seed, from the end of the warm-up on."""
     group = spec.scenario.devices[0]
     name = f"{group.name}-0"
-    ways = [channel(spec, group, name, 0, way) for way in ("uplink", "downlink")]
+    ways = [channel(spec, group, name, 0, way) for way in WAYS]
     start_s, length_s = spec.scenario.counted_s, _timeline_s(spec)
     step_s = TIMELINE_STEP_S * max(length_s / TIMELINE_S, 1.0)
     times_s = [start_s + n * step_s for n in range(math.ceil(length_s / step_s))]

@@ -1,4 +1,4 @@
-"""What chance holds for a task: its sample, and how long its computations last."""
+"""What chance holds for a task: its sample, how long its computations last, and latencies."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ class Luck(NamedTuple):
 
     ``head`` is the factor of its times on the device and ``tails`` those at each server. Where
     whole runs were recorded it is instead a place among them, from 0 to 1, and an option knows
-    the factor of the run that lies there.
+    the factor of the run that lies there. ``up_s`` and ``down_s`` are the one-way latencies
+    between device and cell.
     """
 
     sample: int
     head: float
     tails: tuple[float, ...]
+    up_s: float = 0.0
+    down_s: float = 0.0
 
 
 class Drawn(NamedTuple):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from splitsim.cells import CellRow
 from splitsim.simulation import DeviceRow, Part, ServerRow
 from splitsim.system.happened import EventRow
 from splitsim.task import Record
@@ -24,12 +25,13 @@ NAME = re.compile(r"p(\d{4})-(.+)-s(\d{4})\.parquet")
 SEAL = b"PAR1"  # how a Parquet file ends
 BATCH = 1024  # rows
 SHIFTS = "shifts"
-TABLES = {
+TABLES = {  # tasks last: they seal
     "devices": DeviceRow,
     "servers": ServerRow,
+    "cells": CellRow,
     "events": EventRow,
     "tasks": Record,
-}  # tasks last: they seal
+}
 
 
 def home(folder: Path, shift: int = 0) -> Path:

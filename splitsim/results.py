@@ -47,6 +47,11 @@ class Results:
         return self._table("servers")
 
     @cached_property
+    def cells(self) -> pd.DataFrame:
+        """Two rows per cell and part, one per direction, with the columns of ``CellRow``."""
+        return self._table("cells")
+
+    @cached_property
     def events(self) -> pd.DataFrame:
         """A row per event of a device and part, with the columns of ``EventRow``."""
         return self._table("events")

@@ -12,12 +12,13 @@ from itertools import repeat
 
 import numpy as np
 
+from splitsim.cells import CellRow, cell_row
 from splitsim.luck import Luck
-from splitsim.outages import mask
 from splitsim.policies.base import Policy
 from splitsim.rng import endless, stream
 from splitsim.scenario import PolicySpec, Spec
 from splitsim.steps import Steps
+from splitsim.system.cell import WAYS, Cell, Way
 from splitsim.system.clock import Clock
 from splitsim.system.device import Device, DeviceSpec
 from splitsim.system.happened import EventRow, device_events, pace
@@ -100,6 +101,7 @@ class Part:
     tasks: list[Record] = field(default_factory=list)
     devices: list[DeviceRow] = field(default_factory=list)
     servers: list[ServerRow] = field(default_factory=list)
+    cells: list[CellRow] = field(default_factory=list)
     events: list[EventRow] = field(default_factory=list)
 
 
@@ -153,6 +155,9 @@ class _World:
             )
             for name, server in self._scenario.servers.items()
         ]
+        self._cells = {
+            name: Cell(self.clock, name, cell) for name, cell in self._scenario.cells.items()
+        }
         self._options = {group.name: spec.device_options(group) for group in self._scenario.devices}
         members = [(group, n) for group in self._scenario.devices for n in range(group.count)]
         self._devices = [self._device(index, group, n) for index, (group, n) in enumerate(members)]
@@ -161,6 +166,11 @@ class _World:
         """Simulate until the last task has ended."""
         for server in self._servers:
             self.clock.spawn(server.reporting(self._horizon_s))
+        others = len(self._devices)
+        for cell in self._cells.values():
+            for life in cell.crowd(self._seed, others, self._horizon_s, self._is_over):
+                self.clock.spawn(life)
+            others += cell.crowd_size
         for device in self._devices:
             times = device.spec.arrivals.times(stream(self._seed, "arrivals", device.name))
             create = partial(self._create, device)
@@ -171,6 +181,11 @@ class _World:
                 progress(self.clock.now, len(self._tasks))
         self.clock.run()
 
+    def _is_over(self) -> bool:
+        """Whether all tasks there will be have ended."""
+        is_late = self.clock.now >= self._scenario.duration_s
+        return is_late and not any(device.in_flight for device in self._devices)
+
     def part(self) -> Part:
         """Settle the accounts."""
         left_s = max((record.left_s or 0.0 for record in self._tasks), default=0.0)
@@ -180,6 +195,7 @@ class _World:
             self._tasks,
             [self._device_row(device, end_s) for device in self._devices],
             [self._server_row(server, end_s) for server in self._servers],
+            [row for cell in self._cells.values() for row in self._cell_rows(cell, end_s)],
             [row for device in self._devices for row in device_events(device, end_s, *whose)],
         )
 
@@ -194,25 +210,24 @@ class _World:
 
     def _device(self, index: int, group: DeviceSpec, member: int) -> Device:
         name = f"{group.name}-{member}"
-        cell = self._scenario.cells[group.cell]
+        cell = self._cells[group.cell]
         options = self._options[group.name]
         uplink, downlink = (
-            cell.sharing.link(self.clock, channel(self._spec, group, name, self._seed, way))
-            for way in ("uplink", "downlink")
+            cell.link(way, channel(self._spec, group, name, self._seed, way), index) for way in WAYS
         )
         return Device(
             self.clock,
             index,
             name,
             group,
-            cell,
+            cell.spec,
             hardware=self._spec.hardware[group.name],
             options=options,
             policy=self._instance(options, name),
             servers=self._servers,
             uplink=uplink,
             downlink=downlink,
-            snrs=cell.snrs(around(self._spec, group, name, self._seed, "uplink")),
+            snrs=cell.spec.snrs(around(self._spec, group, name, self._seed, "uplink")),
             luck=self._luck(group, name),
             horizon_s=self._horizon_s,
             join_s=when_s(group.join_s, "join", self._seed, name, 0.0),
@@ -238,7 +253,9 @@ class _World:
         ]
         # None of them ends; without servers there are no tails.
         each = zip(*tails, strict=False) if tails else repeat(())
-        return map(Luck, samples, heads, each)
+        latency_s = self._scenario.cells[group.cell].latency_s
+        ups, downs = (latency_s.draws_s(stream(self._seed, f"{w}-latency", name)) for w in WAYS)
+        return map(Luck, samples, heads, each, ups, downs)
 
     def _samples(self, rng: np.random.Generator) -> Iterator[int]:
         """Samples of the data set, at random; without one it is always the only one."""
@@ -275,6 +292,10 @@ class _World:
             board_j=idle_j + board.compute_j + board.radio.joules,
         )
 
+    def _cell_rows(self, cell: Cell, end_s: float) -> list[CellRow]:
+        ids = self._spec.point, self._policy.name, self._seed
+        return [cell_row(ids, cell, way, self._scenario.duration_s, end_s) for way in WAYS]
+
     def _server_row(self, server: Server, end_s: float) -> ServerRow:
         duration_s = self._scenario.duration_s
         return ServerRow(
@@ -289,18 +310,14 @@ class _World:
         )
 
 
-def around(spec: Spec, group: DeviceSpec, device: str, seed: int, way: str) -> Around:
-    """What the channel of a device depends on, ``way`` uplink or downlink."""
+def around(spec: Spec, group: DeviceSpec, device: str, seed: int, way: Way) -> Around:
+    """What the channel of a device depends on."""
     path = None
     if group.mobility is not None:
         path = group.mobility.path(partial(stream, seed, "mobility", device))
     return Around(seed, device, way, group.cell, path, spec.scenario.cells[group.cell].geometry)
 
 
-def channel(spec: Spec, group: DeviceSpec, device: str, seed: int, way: str) -> Steps:
-    """The rate of a device, ``way`` uplink or downlink: a function of the world alone."""
-    cell = spec.scenario.cells[group.cell]
-    steps: Steps = getattr(cell, way).steps(around(spec, group, device, seed, way))
-    if cell.outages:
-        steps = steps.product(mask(cell.outages))
-    return cell.transport.goodput(steps)
+def channel(spec: Spec, group: DeviceSpec, device: str, seed: int, way: Way) -> Steps:
+    """The rate of a device alone, in a direction: a function of the world alone."""
+    return spec.scenario.cells[group.cell].rate(around(spec, group, device, seed, way))

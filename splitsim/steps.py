@@ -64,6 +64,18 @@ class Chunk:
             return bisect_right(self.starts, local_s) - 1
         return min(int(local_s / self.step_s), len(self.values) - 1)
 
+    def pieces(
+        self, begin_s: float, local_s: float, from_s: float, to_s: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As of ``Steps``, of an interval within a stretch that begins at a time."""
+        i, j = self.index(local_s), self.index(to_s - begin_s)
+        if i < j and begin_s + self.starts[i + 1] <= from_s:
+            i += 1  # rounding has put it into the step before
+        edges = np.empty(j - i + 2)
+        np.add(self.starts[i + 1 : j + 1], begin_s, out=edges[1:-1])
+        edges[0], edges[-1] = from_s, to_s
+        return edges, np.asarray(self.values[i : j + 1])
+
     def when(self, target: float, slack: float, first: int = 0) -> float:
         """The earliest local time at which the area reaches ``target``, at most the whole.
 
@@ -294,6 +306,40 @@ class Steps:
     def mean(self, from_s: float, to_s: float) -> float:
         """The average over an interval."""
         return (self.area(to_s) - self.area(from_s)) / (to_s - from_s)
+
+    def bound(self, time_s: float) -> tuple[float, float]:
+        """A value that is not exceeded between a time and another."""
+        k, _ = self._place(time_s)
+        end_s = (k + 1) * self.period_s
+        return max(self._get(k).values), max(time_s, end_s)
+
+    def pieces(self, from_s: float, to_s: float) -> tuple[np.ndarray, np.ndarray]:
+        """The steps of an interval.
+
+        Returns:
+            Edges, rising from ``from_s`` to ``to_s``, shape (n + 1,), and the values between
+            them, shape (n,).
+        """
+        if self.always or to_s <= from_s:
+            return np.array([from_s, to_s]), np.array([self.value(from_s)])
+        k, local = self._place(from_s)
+        begin_s = k * self.period_s if k else 0.0
+        if to_s - begin_s < self.period_s:
+            return self._get(k).pieces(begin_s, local, from_s, to_s)
+        starts, values = [], []
+        while True:
+            chunk = self._get(k)
+            starts.append(np.asarray(chunk.starts) + (k * self.period_s if k else 0.0))
+            values.append(np.asarray(chunk.values))
+            k += 1
+            if k * self.period_s >= to_s:
+                break
+        begin = np.concatenate(starts)
+        first = max(int(begin.searchsorted(from_s, side="right")) - 1, 0)
+        last = max(int(begin.searchsorted(to_s)), first + 1)
+        edges = np.append(begin[first:last], to_s)
+        edges[0] = from_s
+        return edges, np.concatenate(values)[first:last]
 
     def _place(self, time_s: float) -> tuple[int, float]:
         """The chunk a time falls into, and the time since that began."""

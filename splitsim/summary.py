@@ -167,13 +167,15 @@ def _intervals(parts: Sequence[Tasks]) -> Row:
 def _row(folder: Path, names: Sequence[PartName], warmup_s: float) -> Row:
     boards = [name.read(folder, "devices") for name in names]
     servers = [name.read(folder, "servers") for name in names]
+    cells = [name.read(folder, "cells") for name in names]
     read = [name.read(folder, "tasks", READ) for name in names]
     tasks = [Tasks.of(*of_part, warmup_s) for of_part in zip(read, boards, strict=True)]
     row = Tasks.join(tasks).row() | _board_row(_join(boards), _join(servers))
     row = {name: row[name] for name in COLUMNS}
     row["seeds"] = len(names)
     row |= _intervals(tasks)
-    return row | _loads(_join(boards), _join(servers)) | _verdict(read, boards, warmup_s)
+    row |= _loads(_join(boards), _join(servers), _join(cells))
+    return row | _verdict(read, boards, warmup_s)
 
 
 def _verdict(
@@ -210,8 +212,10 @@ def _there_s(boards: Table, until_s: np.ndarray) -> np.ndarray:
     return there_s
 
 
-def _loads(boards: Table, servers: Table) -> Row:
+def _loads(boards: Table, servers: Table, cells: Table) -> Row:
     """Work offered over work that could be done: of the busiest device, uplink and server.
+
+    The load of a shared cell's uplink is that of its medium.
 
     Above 1 a queue grows as long as tasks come, and averages depend on how long that is. In
     closed loops no queue does: they offer the more the sooner they are served.
@@ -223,9 +227,11 @@ def _loads(boards: Table, servers: Table) -> Row:
     capacity_s = servers["capacity_s"]
     none_s = np.full(len(work_s), math.inf)
     server = np.divide(work_s, capacity_s, out=none_s, where=capacity_s > 0)
+    shared = (cells["direction"] == "uplink") & (cells["sharing"] != "dedicated")
+    media = np.max(cells["load"][shared], initial=0.0)
     loads = {
         "device_load": float(np.max(boards["offered_compute_s"] / board_s)),
-        "uplink_load": float(np.max(boards["airtime_s"] / there_s)),
+        "uplink_load": float(max(np.max(boards["airtime_s"] / there_s), media)),
         "server_load": float(np.max(server, initial=0.0)),
     }
     return {name: min(load, most) for name, load in loads.items()}

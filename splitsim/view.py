@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
+from splitsim.costs import FREE, CellCosts
 from splitsim.entries import Radio
 from splitsim.task import Option
 
@@ -21,11 +22,14 @@ class Ways:
     Attributes:
         law_s: shape (ways, 3 + servers); where nobody waits for anything, a way's latency is
             ``law_s @ (1, seconds per bit on the uplink, the same on the downlink, the wait at
-            each server)``.
+            each server)``, and ``pauses_s`` where there is TCP.
         head_s: pre-processing, head and encoding on the device, with the branches of exits.
-        send_bits: bits on the uplink; 0 where nothing is sent.
+        send_bits: bits on the uplink, overheads included; 0 where nothing is sent.
         answer_bits: bits on the downlink.
-        far_s: from the last bit sent to the first of the answer: latencies, decoding, tail.
+        rtt_s: round trip to the server.
+        setup_s: set-up on the medium, both ways together.
+        answer_ahead_s: what else passes between the answer's coming to the cell and its first bit.
+        far_s: from the last bit sent to the answer's coming to the cell: latencies, decoding, tail.
         longest_head_s: the longest of ``head_s``.
         longest_far_s: the longest of ``far_s``.
         fixed_j: joules that do not depend on the rate: computing, and per bit.
@@ -42,12 +46,15 @@ class Ways:
         backhaul_s: Sequence[float],
         compute_w: float,
         radio: Radio,
+        costs: CellCosts = FREE,
     ) -> None:
+        self.costs = costs
         self.server = _places(ways, servers)
         self.sends = (self.server < len(servers)).astype(float)
         self.head_s = np.array([way.head_s for way in ways])
-        self.send_bits = np.array([way.send_bits for way in ways])
-        self.answer_bits = np.array([8 * way.mean.answer_bytes for way in ways])
+        self.send_bits = costs.on_air(np.array([way.send_bits for way in ways])) * self.sends
+        answers = costs.on_air(np.array([8 * way.mean.answer_bytes for way in ways]))
+        self.answer_bits = answers * self.sends
         tail_s = np.array([way.mean.tail_s for way in ways])
         back_s = np.array([*backhaul_s, 0.0])[self.server]
         self.far_s = self.sends * (latency_s + 2 * back_s + tail_s)
@@ -58,9 +65,31 @@ class Ways:
             + radio.a_up_j_per_bit * self.send_bits
             + radio.a_down_j_per_bit * self.answer_bits
         )
+        self.rtt_s = self.sends * 2 * (latency_s + back_s)
+        before_s = costs.up.before_s(was_empty=True, rtt_s=self.rtt_s) * self.sends
+        self.setup_s = (costs.up.setup_s + costs.down.setup_s) * self.sends
+        self.answer_ahead_s = costs.down.ahead_s * self.sends
         fixed_s = self.head_s + self.far_s + latency_s * self.sends
+        fixed_s += before_s + self.setup_s + self.answer_ahead_s
         at = self.server[:, None] == np.arange(len(servers))
         self.law_s = np.column_stack([fixed_s, self.send_bits, self.answer_bits, at])
+
+    @property
+    def has_pauses(self) -> bool:
+        """Whether transfers wait for acknowledgements."""
+        return self.costs.up.slow_start is not None or self.costs.down.slow_start is not None
+
+    def pauses_s(self, up_s_per_bit: float, down_s_per_bit: float) -> np.ndarray:
+        """Pauses of transfers for acknowledgements at steady rates, shape (ways,)."""
+        total_s: np.ndarray = np.zeros_like(self.head_s)
+        sides = (
+            (self.costs.up, self.send_bits, up_s_per_bit),
+            (self.costs.down, self.answer_bits, down_s_per_bit),
+        )
+        for costs, bits, s_per_bit in sides:
+            if costs.slow_start is not None:
+                total_s += costs.slow_start.pauses_s(bits, s_per_bit, self.rtt_s).sum(axis=0)
+        return total_s
 
 
 class Options(Sequence[Option]):
@@ -93,6 +122,7 @@ class Options(Sequence[Option]):
         backhaul_s: Sequence[float],
         compute_w: float,
         radio: Radio,
+        costs: CellCosts = FREE,
     ) -> None:
         self._options = tuple(options)
         parts = [option.parts for option in options]
@@ -107,6 +137,7 @@ class Options(Sequence[Option]):
             backhaul_s=backhaul_s,
             compute_w=compute_w,
             radio=radio,
+            costs=costs,
         )
         self.servers = tuple(servers)
         self.backhaul_s = tuple(backhaul_s)

@@ -145,7 +145,7 @@ def test_run_prints_a_table_and_writes_a_report(splitsim, small):
     for word in ("policy", "p95", "local", "offload", "random", f"report: {Path('r/report.html')}"):
         assert word in out
     expected = {"manifest.json", "scenario.yaml", "resolved.yaml", "summary.csv", "report.html"}
-    folders = {"tasks", "devices", "servers", "events", "channels", "options"}
+    folders = {"tasks", "devices", "servers", "cells", "events", "channels", "options"}
     assert {path.name for path in Path("r").iterdir()} == expected | folders
 
 

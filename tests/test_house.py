@@ -23,6 +23,7 @@ FLOORS = {
         "errors",
         "rng",
         "steps",
+        "costs",
         "component",
         "outages",
         "task",
@@ -45,6 +46,7 @@ FLOORS = {
     3: ("scenario",),
     4: (
         "simulation",
+        "cells",
         "statistics",
         "stability",
         "notes",

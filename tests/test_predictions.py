@@ -62,13 +62,19 @@ class Always:
 @pytest.fixture
 def quiet(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path.parent))
-    return lambda index, radio=WAVES: build(
-        tmp_path,
-        nets=NETS,
-        radios=(radio,),
-        boards=(Board("board", slow=2.0), Board("rack", slow=0.5)),
-        scenario=QUIET | {"policies": [QUIET["policies"][0] | {"index": index}]},
-    )
+
+    def quiet(index, radio=WAVES, **cell):
+        cells = {"cell": QUIET["cells"]["cell"] | cell}
+        return build(
+            tmp_path,
+            nets=NETS,
+            radios=(radio,),
+            boards=(Board("board", slow=2.0), Board("rack", slow=0.5)),
+            scenario=QUIET
+            | {"cells": cells, "policies": [QUIET["policies"][0] | {"index": index}]},
+        )
+
+    return quiet
 
 
 @pytest.mark.parametrize("radio", RADIOS)
@@ -83,6 +89,32 @@ def test_without_chance_and_company_every_option_costs_what_was_predicted(quiet,
     for row, (seconds, joules) in list(zip(rows, Always.predicted, strict=True))[1:-1]:
         assert row.done_s - row.created_s == pytest.approx(seconds, rel=1e-12)
         assert row.compute_j + row.tx_j + row.rx_j + row.tail_j == pytest.approx(joules, rel=1e-12)
+
+
+TCP = {"kind": "reliable", "tcp": {"initial_window_bytes": 2000}}
+FRESH = {"kind": "reliable", "tcp": {"initial_window_bytes": 150, "fresh": True}}
+COSTS = {
+    "setup": {"setup_s": 0.015},
+    "setup beside": {"setup_s": {"uplink": 0.02, "downlink": 0.01}, "setup_occupies_medium": False},
+    "overheads": {"overhead_bytes": 60, "byte_overhead": 1.04, "grant_delay_s": 0.012},
+    "tcp": {"transport": TCP},
+    "all": {"transport": FRESH, "setup_s": 0.004, "overhead_bytes": 40, "grant_delay_s": 0.01},
+    "airtime": {"sharing": {"kind": "airtime"}, "setup_s": 0.004, "transport": TCP},
+    "equal rate": {"sharing": {"kind": "equal_rate", "half_duplex": True}, "setup_s": 0.01},
+    "fair": {"sharing": {"kind": "proportional_fair"}, "transport": FRESH, "grant_delay_s": 0.01},
+}
+
+
+@pytest.mark.parametrize("radio", ["plain", "awake"])
+@pytest.mark.parametrize("costs", COSTS)
+def test_what_transfers_cost_beside_their_bits_is_predicted_too(quiet, costs, radio):
+    for index in range(0, 12, 2 if radio == "plain" else 3):
+        loaded = quiet(index, replace(RADIOS[radio], zero_w=0.5), **COSTS[costs])
+        rows = simulate(loaded.points[0], "always", 0).tasks
+        for row, (seconds, joules) in list(zip(rows, Always.predicted, strict=True))[1:-1]:
+            spent_j = row.compute_j + row.tx_j + row.rx_j + row.tail_j
+            assert row.done_s - row.created_s == pytest.approx(seconds, rel=1e-9)
+            assert spent_j == pytest.approx(joules, rel=1e-9)
 
 
 @pytest.mark.parametrize("policy", ["fastest", "frugal"])

@@ -299,9 +299,35 @@ def test_arrays_over_steps_of_equal_length():
 
 
 @law
+@given(curves, quarters, quarters)
+def test_pieces_of_an_interval_are_those_walked_through(curve, one, other):
+    from_s, to_s = sorted((one, other))
+    edges, found = curve.steps().pieces(float(from_s), float(to_s))
+    assert (edges[0], edges[-1]) == (from_s, to_s)
+    assert (np.diff(edges) >= 0).all()
+    assert len(found) == len(edges) - 1
+    area = sum(v * (b - a) for v, a, b in zip(found, edges, edges[1:], strict=False))
+    assert area == float(curve.area(from_s, to_s))
+    for value, begin, end in zip(found, edges, edges[1:], strict=False):
+        if end > begin:
+            assert value == curve.steps().value((begin + end) / 2)
+
+
+@law
 @given(curves, quarters)
 def test_a_law_goes_through_every_value_and_the_peak_is_the_largest_so_far(curve, time_s):
     steps = curve.steps()
     value = steps.value(float(time_s))
     assert steps.through(lambda values: values**2 + 1).value(float(time_s)) == value**2 + 1
     assert steps.peak(float(time_s)) == max(float(value) for _, value in curve.pieces)
+
+
+@law
+@given(curves, quarters)
+def test_a_bound_is_not_exceeded_as_long_as_it_says(curve, time_s):
+    bound_to, until_s = curve.steps().bound(float(time_s))
+    assert until_s >= time_s
+    for begin, _, value in curve.walk(time_s):
+        if begin >= min(until_s, float(time_s) + 50):
+            break
+        assert value <= bound_to

@@ -61,6 +61,8 @@ def _seconds(view: View, outlook: np.ndarray, promotions: np.ndarray | float) ->
         busy_s, head_s = slowness * busy_s, slowness * head_s
     if busy_s:
         seconds += busy_s
+    if ways.has_pauses:
+        seconds += ways.pauses_s(outlook[1], outlook[2])
     if view.uplink_backlog_bits:
         free_s = view.uplink_backlog_bits * outlook[1]
         seconds += ways.sends * np.maximum(free_s - busy_s - head_s, 0.0)
@@ -104,14 +106,19 @@ def _joules(view: View, outlook: np.ndarray, promotions: np.ndarray | float) -> 
     is running goes on.
     """
     ways, radio = view.options.ways, view.options.radio
-    airtime_s = ways.send_bits * outlook[1] + ways.answer_bits * outlook[2]
+    airtime_s = ways.send_bits * outlook[1] + ways.answer_bits * outlook[2] + ways.setup_s
     joules: np.ndarray = ways.fixed_j + radio.b_w * airtime_s
+    if ways.has_pauses:
+        pauses_s = ways.pauses_s(outlook[1], outlook[2])
+        joules += radio.zero_w * pauses_s
+        airtime_s += pauses_s
     if radio.promotion_s:
         airtime_s += radio.promotion_s * promotions
         joules += radio.promotion_j * promotions
     if any(radio.tail_w):
         silent_s = np.maximum(view.task_gap_s - airtime_s, 0.0)
-        until_answer_s = np.minimum(_until_answer_s(ways, outlook), silent_s)
+        until_answer_s = _until_answer_s(ways, outlook) + ways.answer_ahead_s
+        until_answer_s = np.minimum(until_answer_s, silent_s)
         tails_j = radio.tail_j(until_answer_s) + radio.tail_j(silent_s - until_answer_s)
         joules += np.where(ways.sends, tails_j, _going_on_j(view))
     return joules

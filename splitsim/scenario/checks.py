@@ -22,9 +22,9 @@ from splitsim.scenario.document import Document, Path_, did_you_mean, listed
 from splitsim.scenario.explain import blame, explain
 from splitsim.scenario.schema import PolicySpec, Scenario, Spec
 from splitsim.scenario.servers import server_misfits
-from splitsim.system.cell import Analogue
 from splitsim.system.device import DeviceSpec
 from splitsim.system.server import ServerSpec
+from splitsim.system.transport import Analogue
 from splitsim.world.fading import Scattered
 from splitsim.world.fading_replay import RecordedFading
 from splitsim.world.replay import TraceChannel
@@ -146,8 +146,8 @@ class Checks:
             timeout = device.timeout
             if timeout is None or cell is None or timeout.since != "sent":
                 continue
-            if timeout.after_s <= cell.latency_s + far_s:
-                what = f"must be more than the one-way latency ({cell.latency_s + far_s:g} s)"
+            if timeout.after_s <= cell.latency_s.mean + far_s:
+                what = f"must be more than the one-way latency ({cell.latency_s.mean + far_s:g} s)"
                 self._wrong(("devices", n, "timeout", "after_s"), what)
 
     def _profiles(self) -> None:

@@ -157,10 +157,11 @@ class Spec:
         return Options(
             ways,
             servers=tuple(servers),
-            latency_s=cell.latency_s,
+            latency_s=cell.latency_s.mean,
             backhaul_s=[server.backhaul_s for server in servers.values()],
             compute_w=self.hardware[device.name].compute_w,
             radio=self.radios[device.cell],
+            costs=cell.costs,
         )
 
 

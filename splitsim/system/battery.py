@@ -4,14 +4,16 @@ It is a battery's charge that ends, or the device's time: one that leaves is cut
 
 Between the moments at which a device does something, all it draws is known ahead: computations
 and transfers have their ends, and a tail goes on until the next transfer. So the time at which
-the charge is gone is found, exactly, at the first moment after it.
+the charge is gone is found, exactly, at the first moment after it. In a shared cell it is found
+then as well; what a transfer drew between two changes of its medium is taken to be steady, and
+until it is found the device keeps its place on the medium.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -34,6 +36,33 @@ class BatterySpec(Component):
 def steady_j(watts: float, from_s: float, to_s: float) -> float:
     """Joules of constant power."""
     return watts * (to_s - from_s)
+
+
+class Drawing(Protocol):
+    """Something that draws from a battery, from one time to another."""
+
+    @property
+    def start_s(self) -> float:
+        """When it begins; inf: not known."""
+
+    @property
+    def end_s(self) -> float:
+        """When it ends; inf: not known."""
+
+    @property
+    def record(self) -> Record | None:
+        """Whose ``column`` has been charged with all of it already; None: not yet."""
+
+    @property
+    def column(self) -> str | None:
+        """The column."""
+
+    @property
+    def is_radio(self) -> bool:
+        """Whether it is followed by a tail."""
+
+    def between_j(self, from_s: float, to_s: float) -> float:
+        """Joules in an interval."""
 
 
 class Draw(NamedTuple):
@@ -80,11 +109,11 @@ class Battery:
         self._until_s = until_s
         self._drawn_j = 0.0  # up to ...
         self._at_s = from_s
-        self._draws: list[Draw] = []  # those not over by then
+        self._draws: list[Drawing] = []  # those not over by then
         self._silent_s = -math.inf  # end of its last activity by then; -inf: there was none
         self.empty_s = math.inf
 
-    def add(self, draw: Draw) -> None:
+    def add(self, draw: Drawing) -> None:
         """Something begins, now or later."""
         self._draws.append(draw)
 
@@ -148,7 +177,7 @@ class Battery:
         before_s = max(self._at_s - silent_s, 0.0)
         return float(self._radio.tail_j(to_s - silent_s) - self._radio.tail_j(before_s))
 
-    def _on_air(self) -> list[Draw]:
+    def _on_air(self) -> list[Drawing]:
         return sorted((d for d in self._draws if d.is_radio), key=lambda draw: draw.start_s)
 
     def _settle(self, now_s: float, drawn_j: float) -> None:

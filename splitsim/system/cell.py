@@ -2,114 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from splitsim.component import Component, NonNegative, Share
-from splitsim.outages import Outages
+from splitsim.component import Component, NonNegative
+from splitsim.costs import CellCosts, Costs
+from splitsim.outages import Outages, mask
+from splitsim.rng import stream
 from splitsim.steps import Steps
-from splitsim.system.clock import Clock
-from splitsim.system.stations import Link
+from splitsim.system.clock import Clock, Key, Life, Moment, task_key
+from splitsim.system.sharing.kinds import DedicatedSharing, Sharing, WifiSharing
+from splitsim.system.sharing.link import Line, SharedLink
+from splitsim.system.sharing.medium import Medium
+from splitsim.system.stations import Link, Transfer
+from splitsim.system.transport import Analogue, Reliable, Transport
 from splitsim.world.around import Around
 from splitsim.world.channel import Channel, FadingChannel, HasSnr
+from splitsim.world.crowd import Crowd
 from splitsim.world.geometry import Geometry
+from splitsim.world.latency import ConstantLatency, Latency
 from splitsim.world.rate import Symbols
 from splitsim.world.snr import GeometrySnr
 
-
-class Dedicated(Component):
-    """Every device has its channels for itself."""
-
-    kind: Literal["dedicated"] = "dedicated"
-
-    def link(self, clock: Clock, rate: Steps) -> Link:
-        """The link of one device in one direction."""
-        return Link(clock, rate)
+Way = Literal["uplink", "downlink"]
+WAYS: tuple[Way, Way] = ("uplink", "downlink")
 
 
-class Reliable(Component):
-    """Lost packets are sent again until they arrive: loss costs time and energy.
+class Setup(Component):
+    """What a transfer takes before its bits go, by direction; in a file perhaps one number."""
 
-    A packet takes 1 / (1 - loss) attempts on average, and every transfer that many times its
-    bits; the chance in it, and waiting for acknowledgements, are left out.
-    """
-
-    kind: Literal["reliable"] = "reliable"
-    loss: Share = 0.0
-
-    def goodput(self, rate: Steps) -> Steps:
-        """The rate at which new bits arrive."""
-        return rate.times(1 - self.loss)
-
-    @property
-    def attempts(self) -> float:
-        """How often a bit is sent."""
-        return 1 / (1 - self.loss)
-
-    @property
-    def erased(self) -> float:
-        """The share of packets that the receiver has to do without."""
-        return 0.0
+    uplink: NonNegative = 0.0
+    downlink: NonNegative = 0.0
 
 
-class Unreliable(Component):
-    """Lost packets stay lost: loss costs accuracy, as the outcomes at that loss say."""
-
-    kind: Literal["unreliable"]
-    loss: Share = 0.0
-
-    def goodput(self, rate: Steps) -> Steps:
-        """The rate at which bits are sent."""
-        return rate
-
-    @property
-    def attempts(self) -> float:
-        """How often a bit is sent."""
-        return 1.0
-
-    @property
-    def erased(self) -> float:
-        """The share of packets that the receiver has to do without."""
-        return self.loss
-
-
-class Analogue(Component):
-    """Numbers are sent as symbols and heard with noise, as the outcomes at that SNR say.
-
-    It concerns the uplink, whose rate is of kind ``symbols``; answers come back as bits. What the
-    radio draws per bit is drawn for each bit of the numbers.
-    """
-
-    kind: Literal["analogue"]
-
-    def goodput(self, rate: Steps) -> Steps:
-        """The rate at which numbers are sent, in bits of them."""
-        return rate
-
-    @property
-    def attempts(self) -> float:
-        """How often a bit is sent."""
-        return 1.0
-
-    @property
-    def erased(self) -> float:
-        """The share of packets that the receiver has to do without: there are none."""
-        return 0.0
+def _number_as_setup(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"uplink": value, "downlink": value}
+    return value
 
 
 class CellSpec(Component):
     """A cell in the scenario file; ``latency_s`` is one way, between device and cell.
 
-    In one of its ``outages`` nothing is sent; a transfer spans it.
+    A transfer of some bytes takes ``setup_s``, which occupies the medium unless
+    ``setup_occupies_medium`` is false, and then carries ``byte_overhead`` times its bytes and
+    ``overhead_bytes``. One that finds its device's uplink empty waits ``grant_delay_s`` first.
+    ``background`` are devices that only load a shared cell.
     """
 
-    sharing: Annotated[Dedicated, Field(discriminator="kind")] = Dedicated()
-    transport: Annotated[Reliable | Unreliable | Analogue, Field(discriminator="kind")] = Reliable()
+    sharing: Sharing = DedicatedSharing()
+    transport: Transport = Reliable()
     radio: str
-    latency_s: NonNegative = 0.0
     geometry: Geometry | None = None
+    latency_s: Latency = ConstantLatency()
+    setup_s: Annotated[
+        Setup, BeforeValidator(_number_as_setup, json_schema_input_type=float | Setup)
+    ] = Setup()
+    setup_occupies_medium: bool = True
+    overhead_bytes: NonNegative = 0.0
+    byte_overhead: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
+    grant_delay_s: NonNegative = 0.0
+    background: Crowd | None = None
     uplink: Channel
     downlink: Channel
     outages: Outages = ()
@@ -122,8 +78,26 @@ class CellSpec(Component):
         snr = self.uplink.snr
         return None if isinstance(snr, GeometrySnr) else snr.expected_db
 
+    @cached_property
+    def costs(self) -> CellCosts:
+        """Of every transfer."""
+        up, down = self._costs("uplink"), self._costs("downlink")
+        return CellCosts(up, down, self.byte_overhead, 8 * self.overhead_bytes)
+
+    def _costs(self, way: Way) -> Costs:
+        setup_s: float = getattr(self.setup_s, way)
+        is_down = way == "downlink"
+        tcp = self.transport.tcp if isinstance(self.transport, Reliable) else None
+        return Costs(
+            ahead_s=0.0 if self.setup_occupies_medium else setup_s,
+            grant_s=0.0 if is_down else self.grant_delay_s,
+            setup_s=setup_s if self.setup_occupies_medium else 0.0,
+            slow_start=None if tcp is None else tcp.slow_start(is_down=is_down),
+        )
+
     def misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Keys and what is wrong with them: what one of them says, another may rule out."""
+        yield from self._sharing_misfits()
         yield from _two_ways(self.uplink, self.downlink)
         yield from self._unheard()
 
@@ -156,11 +130,45 @@ class CellSpec(Component):
         snrs = {way: channel.snr for way, channel in ways.items() if isinstance(channel, HasSnr)}
         return {way: snr for way, snr in snrs.items() if isinstance(snr, GeometrySnr)}
 
+    def _sharing_misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """What needs competition, or cannot have it."""
+        kind = self.sharing.kind
+        if kind == "dedicated" and self.background is not None:
+            what = "a dedicated cell is not shared, so nobody can load it; remove this, or share"
+            yield ("background",), f"{what} the cell (sharing: {{kind: airtime}})"
+        if isinstance(self.transport, Analogue):
+            if self.sharing.is_half_duplex:
+                what = "symbols and the bits of answers cannot share one medium; leave out"
+                yield ("sharing",), f"{what} half_duplex, or use another kind than {kind}"
+            if self.overhead_bytes or self.byte_overhead != 1:
+                key = "overhead_bytes" if self.overhead_bytes else "byte_overhead"
+                yield (key,), "symbols carry no bytes beside the numbers; remove it"
+        elif isinstance(self.sharing, WifiSharing) and self.transport.attempts > 1:
+            what = "wifi sends again what collides; losses would slow its PHY rate; leave out loss"
+            yield ("transport", "loss"), what
+        others = None if self.background is None else self.background.channel
+        if others is not None and _is_of_symbols(others):
+            what = "background devices send bits, not symbols; choose another kind"
+            yield ("background", "channel", "rate"), what
+
     def snrs(self, around: Around) -> Steps | None:
         """The SNR over time at which numbers are heard, a ratio of powers; None: bits are sent."""
         if isinstance(self.transport, Analogue) and isinstance(self.uplink, HasSnr):
             return self.uplink.snrs(around)
         return None
+
+    def rate(self, around: Around, channel: Channel | None = None) -> Steps:
+        """What a device would get alone over time, in bit/s of what arrives.
+
+        Args:
+            around: of the device and direction.
+            channel: its own, if it is not the cell's.
+        """
+        chosen: Channel = getattr(self, around.way) if channel is None else channel
+        steps = chosen.steps(around)
+        if self.outages:
+            steps = steps.product(mask(self.outages))
+        return self.transport.goodput(steps)
 
 
 def _two_ways(up: Channel, down: Channel) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -174,3 +182,81 @@ def _two_ways(up: Channel, down: Channel) -> Iterator[tuple[tuple[str, ...], str
 
 def _is_of_symbols(channel: Channel) -> bool:
     return isinstance(channel, HasSnr) and isinstance(channel.rate, Symbols)
+
+
+class Cell:
+    """A running cell: its media, and the links of its devices.
+
+    Args:
+        clock: simulated time.
+        name: of the cell.
+        spec: what the scenario says.
+    """
+
+    def __init__(self, clock: Clock, name: str, spec: CellSpec) -> None:
+        self.name = name
+        self.spec = spec
+        self._clock = clock
+        self.media: Mapping[Way, Medium] = _media(clock, spec)
+        self.links: dict[Way, list[Line]] = {"uplink": [], "downlink": []}
+        self.others: list[Line] = []  # of background devices
+
+    def link(self, way: Way, rate: Steps, device: Key) -> Line:
+        """A link for a device, of whose kind others may be."""
+        link = self._link(way, rate, device)
+        self.links[way].append(link)
+        return link
+
+    def _link(self, way: Way, rate: Steps, device: Key) -> Line:
+        costs = self.spec.costs.down if way == "downlink" else self.spec.costs.up
+        if way not in self.media:
+            return Link(self._clock, rate, costs)
+        is_down = way == "downlink"
+        return SharedLink(self._clock, self.media[way], rate, device, is_down=is_down, costs=costs)
+
+    @property
+    def crowd_size(self) -> int:
+        """How many background devices there are."""
+        return 0 if self.spec.background is None else self.spec.background.count
+
+    def crowd(
+        self, seed: int, first: Key, until_s: float, is_over: Callable[[], bool]
+    ) -> Iterator[Life]:
+        """The lives of background devices.
+
+        Args:
+            seed: the replication.
+            first: rank of the first of them.
+            until_s: when all is over at the latest.
+            is_over: whether nobody is left whom they could hinder.
+        """
+        for n in range(self.crowd_size):
+            yield self._other(f"{self.name}-crowd-{n}", seed, first + n, until_s, is_over)
+
+    def _other(
+        self, name: str, seed: int, device: Key, until_s: float, is_over: Callable[[], bool]
+    ) -> Life:
+        crowd, clock, spec = self.spec.background, self._clock, self.spec
+        assert crowd is not None
+        around = Around(seed, name, crowd.direction, self.name, geometry=spec.geometry)
+        link = self._link(crowd.direction, spec.rate(around, crowd.channel), device)
+        self.others.append(link)
+        times, sizes = (stream(seed, f"crowd-{what}", name) for what in ("times", "sizes"))
+        for n, (time_s, size) in enumerate(crowd.transfers(times, sizes)):
+            if time_s >= until_s:
+                return
+            key = task_key(device, n)
+            yield clock.at(time_s, Moment(clock, key))
+            if is_over():
+                return
+            transfer = Transfer(clock, key, spec.costs.on_air(8 * size), until_s)
+            transfer.rtt_s = 2 * spec.latency_s.mean
+            link.submit(transfer)
+
+
+def _media(clock: Clock, spec: CellSpec) -> Mapping[Way, Medium]:
+    disciplines = [spec.sharing.discipline() for _ in WAYS]
+    both = [Medium(clock, discipline) for discipline in disciplines if discipline is not None]
+    if spec.sharing.is_half_duplex:
+        both = both[:1] * 2
+    return dict(zip(WAYS, both, strict=False))

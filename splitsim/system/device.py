@@ -21,7 +21,8 @@ from splitsim.system.energy import Board
 from splitsim.system.knowledge import Knowledge
 from splitsim.system.processor import Processor
 from splitsim.system.server import Server
-from splitsim.system.stations import Fifo, Job, Link, Transfer
+from splitsim.system.sharing.link import Line, SharedLink
+from splitsim.system.stations import Fifo, Job, Transfer
 from splitsim.system.thermal import Heat, ThermalSpec
 from splitsim.task import DONE, STAMPS, UNFINISHED, Demand, Option, Record
 from splitsim.view import Options
@@ -118,8 +119,8 @@ class Device:
         options: Options,
         policy: Policy,
         servers: Sequence[Server],
-        uplink: Link,
-        downlink: Link,
+        uplink: Line,
+        downlink: Line,
         snrs: Steps | None,
         luck: Iterator[Luck],
         horizon_s: float,
@@ -144,7 +145,9 @@ class Device:
         self.board = Board(hardware, options.radio, uplink, downlink, spec.battery, join_s, leave_s)
         self.radio = self.board.radio
         self.position = {server.name: n for n, server in enumerate(servers)}
-        self.one_way_s = [cell.latency_s + server.spec.backhaul_s for server in servers]
+        self.on_air = cell.costs.on_air
+        self.latency_s = cell.latency_s.mean
+        self.one_way_s = [self.latency_s + server.spec.backhaul_s for server in servers]
         deadline_s = math.inf if spec.deadline_s is None else spec.deadline_s
         self.known = Knowledge(options, deadline_s, uplink, servers, self.one_way_s)
         self.then = "fail" if spec.timeout is None else spec.timeout.then
@@ -217,9 +220,9 @@ class Device:
 
     def heard(self, record: Record, way: Option, transfer: Transfer) -> float | None:
         """The share of right answers to symbols, at their mean SNR on the way; None: were bits."""
-        if way.heard is None or self.snrs is None or transfer.start_s is None:
+        start_s, end_s = transfer.start_s, transfer.over_s
+        if way.heard is None or self.snrs is None or start_s is None or end_s is None:
             return None
-        start_s, end_s = transfer.start_s, transfer.start_s + transfer.airtime_s
         snr = self.snrs.mean(start_s, end_s) if end_s > start_s else self.snrs.value(start_s)
         record.snr_db = 10 * math.log10(snr) if snr > 0 else -math.inf
         return float(way.heard.at(record.snr_db).correct[record.sample])
@@ -247,16 +250,23 @@ class Device:
         if isinstance(awaited, Transfer) and awaited.start_s is not None:
             answered = record.server_end_s is not None or record.rejected
             way = self.radio.down if answered else self.radio.up
-            if awaited.start_s + awaited.airtime_s > off_s:
-                awaited.end_s, awaited.airtime_s = None, max(off_s - awaited.start_s, 0.0)
-                awaited.sent_bits = way.link.sent_bits(awaited.start_s, max(off_s, awaited.start_s))
+            if awaited.over_s is not None and awaited.over_s > off_s:
+                self._cut_short(awaited, way.link, off_s)
             if awaited.start_s < off_s:
                 (self.received if way is self.radio.down else self.sent)(record, awaited)
+        for link in (self.uplink, self.downlink):
+            if isinstance(link, SharedLink):
+                link.clear()
         for stamp in STAMPS:
             if (getattr(record, stamp) or 0.0) > off_s:
                 setattr(record, stamp, None)
         record.status, record.left_s = UNFINISHED, off_s
         self.in_flight -= 1
+
+    def _cut_short(self, transfer: Transfer, link: Line, off_s: float) -> None:
+        sent = link.sent(transfer, off_s)
+        transfer.sent_bits, transfer.airtime_s, transfer.zero_s, transfer.pause_s = sent
+        transfer.end_s, transfer.over_s = None, max(off_s, transfer.start_s or 0.0)
 
     def leave(
         self,

@@ -14,7 +14,8 @@ import numpy as np
 from splitsim.entries import Hardware, Radio
 from splitsim.system.battery import Battery, BatterySpec, Draw, steady_j
 from splitsim.system.radio import RadioMeter
-from splitsim.system.stations import Job, Link
+from splitsim.system.sharing.link import Line
+from splitsim.system.stations import Job
 from splitsim.task import Record
 
 
@@ -40,8 +41,8 @@ class Board:
         self,
         hardware: Hardware,
         radio: Radio,
-        uplink: Link,
-        downlink: Link,
+        uplink: Line,
+        downlink: Line,
         battery: BatterySpec | None,
         join_s: float = 0.0,
         leave_s: float = math.inf,

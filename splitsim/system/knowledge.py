@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from splitsim.system.server import Server
-from splitsim.system.stations import Job, Link, Transfer
+from splitsim.system.sharing.link import Line
+from splitsim.system.stations import Job, Transfer
 from splitsim.view import NOTHING_TOLD, Options, View, Word
 
 MEMORY = 0.8  # weight of the past in a device's averages, per observation
@@ -85,7 +86,7 @@ class Knowledge:
         self,
         options: Options,
         deadline_s: float,
-        uplink: Link,
+        uplink: Line,
         servers: Sequence[Server],
         delays_s: Sequence[float],
     ) -> None:
@@ -147,14 +148,14 @@ class Knowledge:
 
     def sent(self, transfer: Transfer, now_s: float) -> None:
         """A transfer ended, or was cut."""
-        if transfer.airtime_s > 0:
-            self._up.observe(transfer.sent_bits, transfer.airtime_s, now_s)
+        if transfer.moving_s > 0:
+            self._up.observe(transfer.sent_bits, transfer.moving_s, now_s)
             self._active_s = now_s
 
     def received(self, transfer: Transfer, now_s: float) -> None:
         """An answer came."""
-        if transfer.airtime_s > 0:
-            self._down.observe(transfer.sent_bits, transfer.airtime_s, now_s)
+        if transfer.moving_s > 0:
+            self._down.observe(transfer.sent_bits, transfer.moving_s, now_s)
             self._active_s = now_s
 
     def told(self, server: int, wait_s: float, at_s: float) -> None:
@@ -182,6 +183,6 @@ class Knowledge:
 
     def _uplink_backlog_bits(self, now_s: float) -> float:
         total, job, bits = self._sending.open(now_s)
-        if job is not None and job.start_s is not None and job.start_s < now_s:
-            total -= min(self._uplink.sent_bits(job.start_s, now_s), bits)
+        if isinstance(job, Transfer) and job.start_s is not None and job.start_s < now_s:
+            total -= min(self._uplink.sent(job, now_s).bits, bits)
         return total

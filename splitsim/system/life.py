@@ -111,13 +111,16 @@ def _journey(
 
     at = device.position[option.server]
     server = device.servers[at]
-    sent = Transfer(clock, key, 8 * demand.send_bytes, limit_s, device.one_way_s[at], head.end_s)
-    device.known.sending(sent, option.send_bits)
+    far_s = luck.up_s + server.spec.backhaul_s
+    send_bits = device.on_air(8 * demand.send_bytes)
+    sent = Transfer(clock, key, send_bits, limit_s, far_s, head.end_s)
+    sent.rtt_s = 2 * device.one_way_s[at]
+    device.known.sending(sent, device.on_air(option.send_bits))
     if option.mixture is not None or device.radio.may_sleep(head.end_s):
         device.radio.undecided += 1
         yield settle(head)
         device.radio.undecided -= 1
-        device.known.decided(sent, way.send_bits)
+        device.known.decided(sent, device.on_air(way.send_bits) if way.server else 0.0)
         if way.server is None:
             sent.end_s = clock.now  # of nothing
             return device.leave(record, DONE, demand.correct, way.exit)
@@ -147,7 +150,9 @@ def _journey(
     if not (yield from _pass(clock, key, back_s, limit_s)):
         return False
     answer_bytes = server.spec.refusal_bytes if tail.rejected else demand.answer_bytes
-    answer = Transfer(clock, key, 8 * answer_bytes, limit_s, device.cell.latency_s)
+    answer_bits = device.on_air(8 * answer_bytes)
+    answer = Transfer(clock, key, answer_bits, limit_s, luck.down_s)
+    answer.rtt_s = sent.rtt_s
     answer.ready_s = device.radio.wake(record, clock.now, device.radio.down)
     yield device.receive(answer)
     device.received(record, answer)

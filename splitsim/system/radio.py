@@ -14,16 +14,44 @@ import numpy as np
 
 from splitsim.entries import Radio
 from splitsim.system.battery import Battery, Draw, steady_j
-from splitsim.system.stations import Link, Transfer
+from splitsim.system.sharing.link import Line, SharedLink
+from splitsim.system.stations import Transfer
 from splitsim.task import Record
 
 
 class Way(NamedTuple):
     """A direction: its link, the law of its energy, and the column that is charged."""
 
-    link: Link
+    link: Line
     joules: Callable[[float, float, float], float]  # of bits, time on air, time at rate zero
     column: str
+
+
+class Sending(NamedTuple):
+    """What a battery gives for a transfer whose end is not known ahead."""
+
+    transfer: Transfer
+    joules: Callable[[float], float]  # that it has drawn by a time
+    record: None = None
+    column: None = None
+    is_radio: bool = True
+
+    @property
+    def start_s(self) -> float:
+        """When it begins; inf: not yet."""
+        return math.inf if self.transfer.start_s is None else self.transfer.start_s
+
+    @property
+    def end_s(self) -> float:
+        """When it ended; inf: not yet, -inf: its owner gave up before it began."""
+        if self.transfer.over_s is not None:
+            return self.transfer.over_s
+        return -math.inf if self.transfer.gave_up else math.inf
+
+    def between_j(self, from_s: float, to_s: float) -> float:
+        """Joules in an interval that is over."""
+        begin, end = max(from_s, self.start_s), min(to_s, self.end_s)
+        return self.joules(end) - self.joules(begin) if end > begin else 0.0
 
 
 class RadioMeter:
@@ -36,12 +64,15 @@ class RadioMeter:
         battery: what it draws from, if that is finite.
     """
 
-    def __init__(self, radio: Radio, uplink: Link, downlink: Link, battery: Battery | None) -> None:
+    def __init__(self, radio: Radio, uplink: Line, downlink: Line, battery: Battery | None) -> None:
         self._radio = radio
         self._battery = battery
         self.up = Way(uplink, radio.send_j, "tx_j")
         self.down = Way(downlink, radio.receive_j, "rx_j")
         self._zero_matters = radio.zero_w != radio.b_w
+        for link in (uplink, downlink):
+            if isinstance(link, SharedLink):
+                link.watch(zeros=self._zero_matters, past=battery is not None)
         self._woken_s = -math.inf  # end of the last promotion
         self._active_s: list[tuple[float, float]] = []
         self._records: list[Record] = []
@@ -53,14 +84,17 @@ class RadioMeter:
 
         Activity that is not known yet can keep it awake, but not send it to sleep.
         """
-        return self.undecided > 0 or self._sleeps(at_s)
+        return self.undecided > 0 or self._sleeps(at_s) or self._is_open()
 
     def _sleeps(self, at_s: float) -> bool:
-        radio = self._radio
-        if not radio.promotion_s:
-            return False
-        active_s = max(self.up.link.free_s, self.down.link.free_s, self._woken_s)
-        return at_s > active_s + radio.awake_s
+        return self._radio.promotion_s > 0 and at_s > self._active_until_s() + self._radio.awake_s
+
+    def _active_until_s(self) -> float:
+        return max(self.up.link.free_s, self.down.link.free_s, self._woken_s)
+
+    def _is_open(self) -> bool:
+        """Whether the end of its activity is not known; then it is awake, for now."""
+        return self._radio.promotion_s > 0 and self._active_until_s() == math.inf
 
     def awake_s(self, at_s: float) -> float:
         """When a transfer that is ready at a time can begin, if the radio does not sleep."""
@@ -75,27 +109,32 @@ class RadioMeter:
             radio = self._radio
             self._woken_s = now_s + radio.promotion_s
             _add(record, way.column, radio.promotion_j)
-            self._active(record, now_s, radio.promotion_s, radio.promotion_j)
+            self._active(record, now_s, self._woken_s, radio.promotion_j)
             if self._battery is not None:
                 drawn_j = partial(steady_j, radio.promotion_w, now_s)
                 self._battery.add(Draw(now_s, self._woken_s, drawn_j, record, way.column))
         return self.awake_s(now_s)
 
     def submitted(self, transfer: Transfer, way: Way) -> None:
-        """Tell the battery of a transfer whose times are known."""
-        if self._battery is not None and transfer.start_s is not None:
-            end_s = transfer.start_s + transfer.airtime_s
-            drawn_j = partial(self._joules, way, transfer.start_s)
-            self._battery.add(Draw(transfer.start_s, end_s, drawn_j))
+        """Tell the battery of a transfer."""
+        if self._battery is None:
+            return
+        drawn_j = partial(self._joules, way, transfer)
+        if isinstance(way.link, SharedLink):
+            self._battery.add(Sending(transfer, drawn_j))
+        elif transfer.start_s is not None and transfer.over_s is not None:
+            self._battery.add(Draw(transfer.start_s, transfer.over_s, drawn_j))
 
     def charge(self, record: Record, transfer: Transfer, way: Way) -> None:
         """Charge a transfer that is over, or was cut."""
-        start_s, airtime_s = transfer.start_s, transfer.airtime_s
-        if start_s is not None:
-            zero_s = self._zero_s(way, start_s, start_s + airtime_s)
-            joules = way.joules(transfer.sent_bits, airtime_s, zero_s)
+        if transfer.start_s is not None and transfer.over_s is not None:
+            if self._zero_matters:
+                joules = self._joules(way, transfer, transfer.over_s)
+            else:
+                on_air_s = transfer.airtime_s + transfer.pause_s
+                joules = way.joules(transfer.sent_bits, on_air_s, 0.0)
             _add(record, way.column, joules)
-            self._active(record, start_s, airtime_s, joules)
+            self._active(record, transfer.start_s, transfer.over_s, joules)
 
     def settle(self, until_s: float) -> None:
         """Charge the tails, once all activity up to ``until_s`` is known.
@@ -115,16 +154,16 @@ class RadioMeter:
         for n, tail_j in zip(owner.tolist(), tails_j.tolist(), strict=True):
             self._records[n].tail_j += tail_j
 
-    def _joules(self, way: Way, from_s: float, to_s: float) -> float:
-        bits, zero_s = way.link.sent_bits(from_s, to_s), self._zero_s(way, from_s, to_s)
-        return way.joules(bits, to_s - from_s, zero_s)
+    def _joules(self, way: Way, transfer: Transfer, to_s: float) -> float:
+        """What it has drawn by a time; while it waits for acknowledgements, as at rate zero."""
+        bits, airtime_s, zero_s, pause_s = way.link.sent(
+            transfer, to_s, with_zeros=self._zero_matters
+        )
+        return way.joules(bits, airtime_s + pause_s, zero_s + pause_s)
 
-    def _zero_s(self, way: Way, from_s: float, to_s: float) -> float:
-        return way.link.zero_s(from_s, to_s) if self._zero_matters else 0.0
-
-    def _active(self, record: Record, start_s: float, lasts_s: float, joules: float) -> None:
+    def _active(self, record: Record, start_s: float, end_s: float, joules: float) -> None:
         self.joules += joules
-        self._active_s.append((start_s, start_s + lasts_s))
+        self._active_s.append((start_s, end_s))
         self._records.append(record)
 
 

@@ -9,12 +9,13 @@ Wolfowitz 1955 for several workers). No queue object, and nothing to cancel.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import heapreplace
 from typing import NamedTuple
 
 import numpy as np
 
+from splitsim.costs import NO_COSTS, Costs
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
 
@@ -192,11 +193,36 @@ class Fifo:
         self._next = arrival, work
 
 
-class Transfer(Job):
-    """A job on a link, which also fills in what was sent and how long it took."""
+class Sent(NamedTuple):
+    """What a transfer has sent by some time, and how long that took."""
 
+    bits: float
+    airtime_s: float
+    zero_s: float  # of its airtime, while the rate was zero
+    pause_s: float  # in which it waited for acknowledgements
+
+
+NOTHING_SENT = Sent(0.0, 0.0, 0.0, 0.0)
+
+
+class Transfer(Job):
+    """A job on a link, which also fills in what was sent and how long it took.
+
+    ``over_s`` is when it left the link, through or cut; until then None. ``airtime_s`` is its
+    share of the medium's time, and in ``pause_s`` it waited for acknowledgements. For
+    ``moving_s`` it had bits on the way: what it saw as its rate is ``sent_bits`` over that.
+    ``rtt_s`` is the round trip to its other end.
+    """
+
+    over_s: float | None = None
     airtime_s = 0.0
+    pause_s = 0.0
+    moving_s = 0.0
+    zero_s = 0.0  # of its airtime at rate zero; counted by shared links alone
     sent_bits = 0.0
+    rtt_s = 0.0
+    bursts: Sequence[tuple[float, float]] = ()  # between the pauses, if its end was known ahead
+    track: list[tuple[float, Sent]]  # how far it came and when, where somebody wants to know
 
 
 class Link:
@@ -205,18 +231,28 @@ class Link:
     Jobs are bits. A transfer spans times of zero rate; one whose owner gives up is cut.
     """
 
-    def __init__(self, clock: Clock, rate: Steps) -> None:
+    def __init__(self, clock: Clock, rate: Steps, costs: Costs = NO_COSTS) -> None:
         self._clock = clock
+        self._costs = costs
+        self._free_of_charge = costs == NO_COSTS
         self.rate = rate
         self.free_s = -math.inf  # when the last transfer ends; -inf: there was none
         self.airtime_s = 0.0
+        self.moved_bits = 0.0
+        self.transfers = self.cuts = 0
         self._zero: Steps | None = None
 
     def submit(self, job: Transfer) -> Transfer:
         """Take a transfer."""
         start = max(self.free_s, self._clock.now, job.ready_s)
-        if start < job.give_up_s:
-            self._send(job, start)
+        if self._free_of_charge:
+            if start < job.give_up_s:
+                self._send(job, start)
+        else:
+            was_empty = max(self._clock.now, job.ready_s) >= self.free_s
+            start += self._costs.before_s(was_empty=was_empty, rtt_s=job.rtt_s)
+            if start < job.give_up_s:
+                self._send_in_windows(job, start)
         settle(job)
         return job
 
@@ -226,14 +262,71 @@ class Link:
             job.end_s, job.sent_bits = end, job.work
         else:
             end = job.give_up_s
-            job.sent_bits = self.sent_bits(start, end)
-        job.start_s, job.airtime_s = start, end - start
+            job.sent_bits = self.rate.area(end) - self.rate.area(start)
+        job.airtime_s = job.moving_s = end - start
+        self._account(job, start, end)
+
+    def _send_in_windows(self, job: Transfer, start: float) -> None:
+        """Set-up, then the windows, each after the one before and its acknowledgement."""
+        limit = job.give_up_s
+        begin, end = start, min(start + self._costs.setup_s, limit)
+        acknowledged, bursts = start, []
+        for bits in self._costs.windows(job.work):
+            at = max(end, acknowledged)
+            if at > limit or (end == limit and bits):
+                break
+            if at > end:
+                bursts.append((begin, end))
+                begin = at
+            acknowledged = at + job.rtt_s
+            through = self.rate.finish_s(at, bits, limit)
+            end = min(through, limit)
+            job.moving_s += end - at
+            if through > limit:
+                job.sent_bits += self.rate.area(end) - self.rate.area(at)
+                break
+            job.sent_bits += bits
+        else:
+            job.end_s, job.sent_bits = end, job.work
+        job.bursts = [*bursts, (begin, end)]
+        over = end if job.end_s is not None else limit
+        job.airtime_s = math.fsum(end - begin for begin, end in job.bursts)
+        job.pause_s = over - start - job.airtime_s
+        self._account(job, start, over)
+
+    def _account(self, job: Transfer, start: float, end: float) -> None:
+        job.start_s, job.over_s = start, end
         self.free_s = end
         self.airtime_s += job.airtime_s
+        self.moved_bits += job.sent_bits
+        self.transfers += 1
+        self.cuts += job.end_s is None
 
-    def sent_bits(self, from_s: float, to_s: float) -> float:
-        """Bits a transfer in progress moves between two times."""
-        return self.rate.area(to_s) - self.rate.area(from_s)
+    def sent(self, job: Transfer, to_s: float, *, with_zeros: bool = False) -> Sent:
+        """What a transfer has sent by a time.
+
+        Args:
+            job: the transfer.
+            to_s: until when.
+            with_zeros: whether it matters when the rate was zero.
+        """
+        start, over = job.start_s, job.over_s
+        if start is None or over is None or to_s <= start:
+            return NOTHING_SENT
+        if to_s >= over and not with_zeros:
+            return Sent(job.sent_bits, job.airtime_s, 0.0, job.pause_s)
+        last = min(to_s, over)
+        bursts = job.bursts or ((start, over),)
+        times = [(begin, min(end, last)) for begin, end in bursts if begin < last]
+        airtime = math.fsum(end - begin for begin, end in times)
+        zero = math.fsum(self.zero_s(*burst) for burst in times) if with_zeros else 0.0
+        pause = last - start - airtime if job.bursts else 0.0
+        if last == over:
+            return Sent(job.sent_bits, airtime, zero, pause)
+        area, set_up = self.rate.area, start + self._costs.setup_s
+        moving = ((max(begin, set_up), end) for begin, end in times if end > set_up)
+        bits = math.fsum(area(end) - area(begin) for begin, end in moving)
+        return Sent(bits, airtime, zero, pause)
 
     def zero_s(self, from_s: float, to_s: float) -> float:
         """Seconds between two times in which the rate is zero."""

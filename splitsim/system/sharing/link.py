@@ -1,0 +1,265 @@
+"""A device's end of a shared medium, in one direction: its own queue, and what is under way."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from splitsim.costs import NO_COSTS, Costs
+from splitsim.steps import Steps
+from splitsim.system.clock import Clock, Key, Moment
+from splitsim.system.sharing.medium import Medium
+from splitsim.system.stations import NOTHING_SENT, Link, Sent, Transfer, settle
+
+
+class SharedLink:
+    """First come, first served on the device; the first of its queue competes with others'.
+
+    A transfer's end is not known ahead: it depends on what others will send. The transfer itself
+    is the event of its end, or of its owner's giving up.
+
+    Args:
+        clock: simulated time.
+        medium: what it shares.
+        rate: what it would get alone.
+        device: its rank among simultaneous events.
+        is_down: whether it is a downlink.
+        costs: of every transfer.
+    """
+
+    job: Transfer  # the first of its queue
+
+    def __init__(
+        self,
+        clock: Clock,
+        medium: Medium,
+        rate: Steps,
+        device: Key,
+        *,
+        is_down: bool,
+        costs: Costs = NO_COSTS,
+    ) -> None:
+        self._clock = clock
+        self._medium = medium
+        self._costs = costs
+        self._queue: deque[Transfer] = deque()
+        self._over_s = -math.inf  # when the last transfer was over
+        self._step: Moment | None = None  # the beginning of the next transfer, or window
+        self._patience: Moment | None = None
+        self._patience_s = math.inf
+        self._windows: Iterator[float] = iter(())
+        self._window_bits = self._windows_bits = 0.0  # of this one; of those before
+        self._paused_s = math.nan
+        self._is_on_air = False
+        self.rank = (device, is_down)
+        self.is_down = is_down
+        self.rate = rate
+        self.zero: Steps | None = None
+        self._keeps_track = False
+        self.left_bits = self.setup_left_s = self.bits_from_s = 0.0
+        self.due_s = self.limit_s = math.inf
+        self.is_last = True
+        self.since_s = self.least_share_s = self.bound_bps = 0.0
+        self.bound_until_s = -math.inf
+        self.airtime_s = self.moving_s = self.zero_s = 0.0
+        self._before = (0.0, 0.0, 0.0)  # these, of earlier transfers
+        self.moved_bits = 0.0
+        self.transfers = self.cuts = 0
+
+    @property
+    def free_s(self) -> float:
+        """When the last transfer ended; inf while there is one, for its end is not known."""
+        return math.inf if self._queue else self._over_s
+
+    def watch(self, *, zeros: bool, past: bool) -> None:
+        """Say what will be asked: times at rate zero, and how far transfers came in the past."""
+        self.zero = self.rate.is_zero() if zeros else None
+        self._keeps_track = past
+        self._medium.keeps_track |= past
+
+    def submit(self, job: Transfer) -> Transfer:
+        """Take a transfer."""
+        job.ready_s = max(job.ready_s, self._clock.now)
+        self._queue.append(job)
+        if len(self._queue) == 1:
+            self._begin()
+        else:
+            self._watch(job)
+        return job
+
+    def withdraw(self, job: Transfer) -> None:
+        """Take back a transfer, which ends now as if its owner had given up."""
+        now = self._clock.now
+        job.give_up_s = min(job.give_up_s, now)
+        if job is not self.job:
+            self._queue.remove(job)
+            settle(job)
+        elif self._is_on_air:
+            self._medium.leave(self)
+            self.cut(now)
+        elif job.start_s is not None:
+            self._resume()
+        else:
+            self._step = None
+            self._queue.popleft()
+            settle(job)
+            self._begin()
+
+    def clear(self) -> None:
+        """Withdraw all there is."""
+        for job in list(reversed(self._queue)):
+            self.withdraw(job)
+
+    def _begin(self) -> None:
+        """Let the first of the queue begin when it can; who would have given up leaves."""
+        while self._queue:
+            job = self.job = self._queue[0]
+            was_empty = job.ready_s >= self._over_s
+            ahead_s = self._costs.before_s(was_empty=was_empty, rtt_s=job.rtt_s)
+            start_s = max(job.ready_s, self._clock.now) + ahead_s
+            if start_s < job.give_up_s:
+                self._at(start_s, self._start)
+                return
+            self._queue.popleft()
+            settle(job)
+
+    def _at(self, time_s: float, action: Callable[[], None]) -> None:
+        if time_s == self._clock.now:
+            action()
+            return
+
+        def happens(moment: object) -> None:
+            if moment is self._step:
+                action()
+
+        self._step = Moment(self._clock, self.job.key)
+        self._step.callbacks.append(happens)
+        self._clock.at(time_s, self._step)
+
+    def _start(self) -> None:
+        job = self.job
+        job.start_s = self._clock.now
+        self._before = self.airtime_s, self.moving_s, self.zero_s
+        if self._keeps_track:
+            job.track = [(self._clock.now, NOTHING_SENT)]
+        self._windows = self._costs.windows(job.work)
+        self._windows_bits = 0.0
+        self.setup_left_s = self._costs.setup_s
+        self._send(next(self._windows))
+
+    def _send(self, bits: float) -> None:
+        self._window_bits = self.left_bits = bits
+        self.bits_from_s = self._clock.now
+        self.limit_s = self.job.give_up_s
+        self._is_on_air = True
+        self._medium.join(self)
+
+    def through(self, now_s: float) -> None:
+        """A window is sent: the next one goes when the acknowledgement is back."""
+        self._is_on_air = False
+        self._windows_bits += self._window_bits
+        self.left_bits = self._window_bits = 0.0
+        bits = next(self._windows, None)
+        if bits is None:
+            self.job.end_s, self.job.sent_bits = now_s, self.job.work
+            self._end(now_s)
+            return
+        acknowledged_s = self.bits_from_s + self.job.rtt_s
+        self._window_bits = self.left_bits = bits
+        if acknowledged_s <= now_s:
+            self._send(bits)
+        else:
+            self._paused_s = now_s
+            self._at(min(acknowledged_s, self.job.give_up_s), self._resume)
+
+    def _resume(self) -> None:
+        now = self._clock.now
+        self.job.pause_s += now - self._paused_s
+        self._paused_s = math.nan
+        self.note(now)
+        if now >= self.job.give_up_s:
+            self.cut(now)
+        else:
+            self._send(self.left_bits)
+
+    def cut(self, now_s: float) -> None:
+        """The owner gave up."""
+        self._is_on_air = False
+        self.job.sent_bits = self._bits()
+        self.cuts += 1
+        self._end(now_s)
+
+    def _end(self, now_s: float) -> None:
+        self._step = None
+        job = self._queue.popleft()
+        job.over_s = self._over_s = now_s
+        self._tell(job)
+        self.moved_bits += job.sent_bits
+        self.transfers += 1
+        settle(job)
+        self._begin()
+
+    def _bits(self) -> float:
+        return self._windows_bits + self._window_bits - self.left_bits
+
+    def _watch(self, job: Transfer) -> None:
+        """Set an alarm for the first of those who wait to give up."""
+        if job.give_up_s < self._patience_s:
+            self._patience_s = job.give_up_s
+            self._patience = Moment(self._clock, job.key)
+            self._patience.callbacks.append(self._lose_patience)
+            self._clock.at(max(job.give_up_s, self._clock.now), self._patience)
+
+    def _lose_patience(self, moment: object) -> None:
+        if moment is not self._patience:
+            return
+        now, self._patience_s = self._clock.now, math.inf
+        for job in list(self._queue)[1:]:
+            if job.give_up_s <= now:
+                self._queue.remove(job)
+                settle(job)
+        waiting = list(self._queue)[1:]
+        if waiting:
+            self._watch(min(waiting, key=lambda job: job.give_up_s))
+
+    def note(self, now_s: float) -> None:
+        """Write down how far the transfer came, where somebody may ask about the past."""
+        if self._keeps_track:
+            self.job.track.append((now_s, self._so_far()))
+
+    def _tell(self, job: Transfer) -> None:
+        """Let the transfer know its part of what this link has used."""
+        airtime_s, moving_s, zero_s = self._before
+        job.airtime_s = self.airtime_s - airtime_s
+        job.moving_s = self.moving_s - moving_s
+        job.zero_s = self.zero_s - zero_s
+
+    def _so_far(self) -> Sent:
+        job = self.job
+        self._tell(job)
+        return Sent(self._bits(), job.airtime_s, job.zero_s, job.pause_s)
+
+    def sent(self, job: Transfer, to_s: float, *, with_zeros: bool = False) -> Sent:
+        """What a transfer has sent by a time, not after the present.
+
+        Of the past it is known at the moments at which the medium changed, and taken to be
+        steady in between; and only if the link was told to ``watch`` the past.
+        """
+        del with_zeros
+        if job.start_s is None or to_s <= job.start_s:
+            return NOTHING_SENT
+        if job.over_s is not None and to_s >= job.over_s:
+            return Sent(job.sent_bits, job.airtime_s, job.zero_s, job.pause_s)
+        if job.over_s is None and to_s >= self._clock.now:
+            if self._is_on_air:
+                self._medium.settle(self)
+            return self._so_far()
+        times, amounts = zip(*job.track, strict=True)
+        columns = np.array(amounts).T
+        return Sent(*(float(np.interp(to_s, times, column)) for column in columns))
+
+
+Line = Link | SharedLink
