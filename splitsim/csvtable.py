@@ -33,7 +33,8 @@ class Table:
             with path.open(newline="", encoding="utf-8-sig") as file:
                 self._read(csv.DictReader(file, restkey=EXCESS, restval="", strict=True))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise BadInput(f"{path}: cannot be read as CSV: {reason(error)}") from error
+            remedy = "; check the path" if isinstance(error, FileNotFoundError) else ""
+            raise BadInput(f"{path}: cannot be read as CSV: {reason(error)}{remedy}") from error
 
     def _read(self, reader: csv.DictReader[str]) -> None:
         self.header = tuple(name.strip() for name in reader.fieldnames or ())

@@ -82,6 +82,15 @@ def _heat(row: Row, swept: Sequence[str]) -> Iterator[str]:
         )
 
 
+def shown(value: Any) -> str:
+    """A swept value, as a file has it: 54e6, not 54000000.0 or 5.4e+07."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float) or "e+" not in text:
+        return text
+    power = 3 * (int(text.partition("e+")[2]) // 3)
+    return f"{value / 10**power:g}e{power}"
+
+
 def _who(row: Row, swept: Sequence[str]) -> str:
-    point = ", ".join(f"{name} = {row[name]}" for name in swept)
+    point = ", ".join(f"{name} = {shown(row[name])}" for name in swept)
     return f"{row['policy']} ({point})" if point else str(row["policy"])

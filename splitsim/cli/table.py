@@ -12,6 +12,7 @@ from rich.table import Table
 
 from splitsim.notes import is_overloaded
 from splitsim.notes import notes as summary_notes
+from splitsim.report.look import value_text
 from splitsim.task import DROPPED, TIMEOUT, UNFINISHED
 
 FAILED = (TIMEOUT, DROPPED, UNFINISHED)
@@ -81,7 +82,7 @@ def phases_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
     for n, row in enumerate(ordered):
         next_ = ordered[n + 1] if n + 1 < len(ordered) else None
         ends = next_ is None or (next_["point"], next_["phase"]) != (row["point"], row["phase"])
-        swept_names = (escape(str(row[name])) for name in swept)
+        swept_names = (escape(value_text(row[name])) for name in swept)
         span = f"{row['from_s']:g} to {row['to_s']:g}"
         cells = [_cell(row, *column) for column in OF_PHASE]
         table.add_row(*swept_names, span, row["policy"], *cells, end_section=ends)
@@ -122,7 +123,7 @@ def best_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
         table.add_column(BEST[metric], justify="right", no_wrap=True)
     for n, row in enumerate(rows):
         shares = [_number(100 * row[f"{metric}_best"], 0) for metric in metrics]
-        names = (escape(str(row[name])) for name in swept)
+        names = (escape(value_text(row[name])) for name in swept)
         table.add_row(*names, row["policy"], *shares, end_section=_ends_point(rows, n))
     return table
 
@@ -151,7 +152,7 @@ def _ends_point(rows: Sequence[Row], n: int) -> bool:
 def _names(row: Row, swept: Sequence[str]) -> list[str]:
     """What was swept, and the policy, marked where it is overloaded."""
     mark = " [red]*[/red]" if is_overloaded(row) else ""
-    return [*(escape(str(row[name])) for name in swept), row["policy"] + mark]
+    return [*(escape(value_text(row[name])) for name in swept), row["policy"] + mark]
 
 
 def _cell(row: Row, name: str, _: str, factor: float, digits: int) -> str:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from splitsim.world.traces import Recording, Trace
 
+MOST_BINS = 10_000_000
 WIDE = 200  # columns of a table that is not printed on a terminal
 RATE_FILES = (".csv", ".up", ".down")
 
@@ -74,9 +75,9 @@ def info(
     no_header: NoHeader = False,
 ) -> None:
     """Tell of traces: length, mean, deviation, percentiles, outages, correlation."""
-    _check_bin(bin_s)
     how = read_options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
     traces = read_all(files, how, way)
+    _check_bin(bin_s, traces)
     warn(traces)
     from rich.console import Console
 
@@ -101,11 +102,11 @@ def plot(
     no_header: NoHeader = False,
 ) -> None:
     """Draw traces over each other: rate over time and its distribution, as a page."""
-    _check_bin(bin_s)
     if out.suffix.lower() not in {".html", ".htm"}:
         raise BadInput(f"--out: {out} must end in .html")
     how = read_options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
     traces = read_all(files, how, way)
+    _check_bin(bin_s, traces)
     warn(traces)
     from splitsim.report.traces import write_trace_page
 
@@ -192,9 +193,13 @@ def generate(
     print(out)
 
 
-def _check_bin(bin_s: float) -> None:
+def _check_bin(bin_s: float, traces: Mapping[str, Trace]) -> None:
     if not 0 < bin_s < math.inf:
         raise BadInput(f"--bin-s: must be above 0, not {bin_s:g}")
+    longest_s = max(trace.period_s for trace in traces.values())
+    if longest_s / bin_s > MOST_BINS:
+        what = f"{bin_s:g} s makes more than {MOST_BINS:,} bins of {longest_s:g} s"
+        raise BadInput(f"--bin-s: {what}; give a longer one")
 
 
 def _part(recording: Recording, way: str | None, out: Path) -> Trace | Recording:
