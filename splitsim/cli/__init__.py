@@ -215,13 +215,13 @@ def _finish(results: Results) -> None:
     rows, swept = results.summary_rows, list(results.manifest["points"][0]["swept"])
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     if rows:
-        console.print(summary_table(rows, swept))
+        console.print(summary_table(rows, swept, console))
     if len(results.phase_rows) > SHOWN:
         count, where = len(results.phase_rows), results.folder / "phases.csv"
         _print(f"\nby phase between changes: {count} rows in {where}, and in the report")
     elif results.phase_rows:
         _print("")
-        console.print(phases_table(results.phase_rows, swept))
+        console.print(phases_table(results.phase_rows, swept, console))
     for note in notes(rows, swept, results.manifest.get("replayed", ())):
         _print(f"* {note}")
     if rows and results.shifts:

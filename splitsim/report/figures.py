@@ -86,7 +86,8 @@ POINT_FIGURES = (
     TIME_LINE,
 )
 SWEEP_CAPTIONS = (
-    "Over all tasks; one without an answer counts as infinite (\N{INFINITY} at the top).",
+    "Over all tasks; one without an answer counts as infinite (\N{INFINITY} at the top), as does "
+    "all that waits in a queue that grows without bound.",
     "Over all tasks, infinite where more than 5 % got no answer. Bars: 95 % interval of the "
     "replications' percentiles, where every task was answered.",
     "Mean over all tasks, without the board's idle power. Bars: 95 % interval of the mean over "
