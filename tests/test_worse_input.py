@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from building import build
 from rich.console import Console
 from test_bad_input import (  # noqa: F401 - fixtures
     GOOD,
@@ -14,9 +15,10 @@ from test_bad_input import (  # noqa: F401 - fixtures
 )
 from test_trace_cli import trace, write  # noqa: F401 - fixtures
 
+from splitsim import run
 from splitsim.cli.fit import fitting
 from splitsim.cli.table import SPARE, summary_table
-from splitsim.notes import shown
+from splitsim.notes import notes, shown
 
 CROWD = "sharing: {kind: airtime}\n    background: {kind: poisson, rate_hz: 1, transfer_bytes: 1e5"
 PLACES = """\
@@ -213,6 +215,22 @@ def test_numbers_of_a_sweep_are_shown_as_a_file_has_them():
     assert [shown(v) for v in (54e6, 5.5e6, 1e15, 0.25, 120000.0, 16, "edf")] == [
         *("54e6", "5.5e6", "1e15", "0.25", "120000", "16", "edf")
     ]
+
+
+NEVER = "a server was offered work, and can do none; unless tasks give up, its queue grows as long"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"devices": [{"leave_s": 0}]}, []),  # nobody is ever there
+        ({"servers": {"edge": {"speed": 0}}}, [f"offload: {NEVER} as tasks come"]),
+    ],
+)
+def test_what_never_works_is_said_in_words_and_of_those_who_need_it(tmp_path, changes, expected):
+    loaded = build(tmp_path, scenario={"duration_s": 20.0, "drain_s": 5.0, **changes})
+    found = notes(run(loaded, tmp_path / "out", jobs=1).summary_rows, [])
+    assert [note for note in found if "offered" in note or "too hot" in note] == expected
 
 
 def test_a_table_leaves_out_what_has_no_room_and_says_so():
