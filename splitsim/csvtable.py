@@ -93,8 +93,9 @@ class Table:
             value = float(row.get(key, ""))
         except ValueError:
             value = math.nan
-        if not least <= value < math.inf:
-            self.wrong(row, key, f"must be a number, {least:g} or more")
+        if not (least <= value and math.isfinite(value)):
+            bound = "" if math.isinf(least) else f", {least:g} or more"
+            self.wrong(row, key, f"must be a number{bound}")
         return value
 
     def numbers(self, row: dict[str, str], key: str) -> tuple[float, ...]:

@@ -161,6 +161,26 @@ def test_recordings(told, monkeypatch, tmp_path, keys, rows, expected):  # noqa:
     matches(lines, *expected)
 
 
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        (("bandwidth_hz: 10e6", "bandwidth_hz: 10"), "bandwidth_hz: 10 Hz is what few radios have"),
+        (("rate_bps: 20e6", "rate_bps: 20"), "rate_bps: 20 bit/s is what few links have; is the"),
+    ],
+)
+def test_megas_that_were_forgotten_are_warned_of(told, edit, expected):  # noqa: F811
+    code, (line,) = told(edited(edit))
+    assert code == 0
+    assert expected in line
+
+
+def test_a_word_in_a_curve(told, tmp_path):  # noqa: F811
+    (tmp_path / "snr.csv").write_text("time_s,value\n0,10\n1,low\n2,-3\n")
+    code, (line,) = told(edited(("mean_db: 5", "mean_db: {kind: csv, file: snr.csv}")))
+    assert code == 2
+    assert line.endswith("snr.csv:3: value: must be a number, not 'low'")
+
+
 def test_times_in_milliseconds_are_taken_for_seconds_with_a_warning(told, tmp_path):  # noqa: F811
     (tmp_path / "t.csv").write_text("time_s,rate_bps\n0,5e6\n1000,4e6\n2000,3e6\n")
     code, (line,) = told(replayed("file: t.csv"))
