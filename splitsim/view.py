@@ -12,6 +12,8 @@ from splitsim.costs import FREE, CellCosts
 from splitsim.entries import Radio
 from splitsim.task import Option
 
+MISSED = 3  # reports in a row after which a server that tells of itself must be down
+
 
 class Ways:
     """Arrays over the ways that options come down to, an entry per way.
@@ -109,6 +111,8 @@ class Options(Sequence[Option]):
         server: index into ``servers``; ``len(servers)`` for local options.
         servers: names of the servers.
         backhaul_s: of each, the latency between the cells and it, one way.
+        silent_after_s: of each, the age of its last word from which on it must be down, for
+            ``MISSED`` reports in a row did not come; inf where it does not report.
         radio: the device's radio.
         ways: what the options come down to.
     """
@@ -123,6 +127,7 @@ class Options(Sequence[Option]):
         compute_w: float,
         radio: Radio,
         costs: CellCosts = FREE,
+        report_every_s: Sequence[float | None] = (),
     ) -> None:
         self._options = tuple(options)
         parts = [option.parts for option in options]
@@ -141,6 +146,11 @@ class Options(Sequence[Option]):
         )
         self.servers = tuple(servers)
         self.backhaul_s = tuple(backhaul_s)
+        every_s = report_every_s or (None,) * len(servers)
+        self.silent_after_s = tuple(
+            math.inf if each_s is None else MISSED * each_s + latency_s + back_s
+            for each_s, back_s in zip(every_s, backhaul_s, strict=True)
+        )
         self.radio = radio
         self.server = _places(options, servers)
         self.correct = np.array([option.mean.correct for option in options])

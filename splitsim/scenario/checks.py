@@ -93,10 +93,11 @@ class Checks:
         self._changes()
         for name, cell in scenario.cells.items():
             for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
+                at: Path_ = ("cells", name, way)
+                odd = [*channel.warnings]
                 if isinstance(channel, TraceChannel):
-                    at: Path_ = ("cells", name, way)
-                    odd = (*channel.warnings, *self._replay(name, way, channel))
-                    self.warnings += [self.document.problem(at, what) for what in odd]
+                    odd += self._replay(name, way, channel)
+                self.warnings += [self.document.problem(at, what) for what in odd]
 
     def _changes(self) -> None:
         for path, what, is_wrong in too_late(self.scenario, self.document):

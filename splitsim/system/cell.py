@@ -22,6 +22,7 @@ from splitsim.system.transport import Analogue, Reliable, Transport
 from splitsim.world.around import Around
 from splitsim.world.channel import Channel, FadingChannel, HasSnr
 from splitsim.world.crowd import Crowd
+from splitsim.world.fading import Scattered
 from splitsim.world.geometry import Geometry
 from splitsim.world.latency import ConstantLatency, Latency
 from splitsim.world.rate import Symbols
@@ -41,6 +42,9 @@ class Setup(Component):
 def _number_as_setup(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"uplink": value, "downlink": value}
+    if not isinstance(value, dict | Component):
+        what = "must be a number, or a mapping of uplink and downlink"
+        raise ValueError(what)  # noqa: TRY004 - pydantic's way
     return value
 
 
@@ -98,6 +102,7 @@ class CellSpec(Component):
     def misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Keys and what is wrong with them: what one of them says, another may rule out."""
         yield from self._sharing_misfits()
+        yield from self._crowd_misfits()
         yield from _two_ways(self.uplink, self.downlink)
         yield from self._unheard()
 
@@ -150,6 +155,21 @@ class CellSpec(Component):
         if others is not None and _is_of_symbols(others):
             what = "background devices send bits, not symbols; choose another kind"
             yield ("background", "channel", "rate"), what
+
+    def _crowd_misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Background devices are at no place, and have no speed."""
+        if self.background is None:
+            return
+        channel: Channel | None = self.background.channel
+        where = ("background",) if channel is None else ("background", "channel")
+        channel = channel or getattr(self, self.background.direction)
+        if isinstance(channel, HasSnr) and isinstance(channel.snr, GeometrySnr):
+            what = "background devices are at no place from which an SNR could follow"
+            yield where, f"{what}; give a channel with snr: {{kind: constant, mean_db: ...}}"
+        fading = getattr(channel, "fading", None)
+        if isinstance(fading, Scattered) and fading.doppler_hz is None:
+            what = "background devices have no speed"
+            yield where, f"{what}; give a channel whose fading has a doppler_hz"
 
     def snrs(self, around: Around) -> Steps | None:
         """The SNR over time at which numbers are heard, a ratio of powers; None: bits are sent."""

@@ -6,6 +6,7 @@ mean SNR x fading x rate map, or a rate trace, or a given rate.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -18,9 +19,11 @@ from splitsim.world.fading import Fading, NoFading
 from splitsim.world.rate import RateMap
 from splitsim.world.replay import TraceChannel
 from splitsim.world.snr import MeanSnr, Snr
+from splitsim.world.traces.units import in_words
 from splitsim.world.travel import Gains
 from splitsim.world.wifi import Wifi
 
+FEW = 1000.0  # bit/s or Hz, below which megas were meant
 STEPS = 256  # of a mean SNR, in a stretch without fading
 
 
@@ -29,6 +32,13 @@ class ConstantChannel(Component):
 
     kind: Literal["constant"]
     rate_bps: Curve
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is odd about it: a rate that is likely to be meant in another unit."""
+        most_bps = self.rate_bps.extremes[1]
+        few = f"rate_bps: {in_words(most_bps)} is what few links have; is the unit right?"
+        return [few] if 0 < most_bps < FEW else []
 
     def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
@@ -47,6 +57,11 @@ class AwgnChannel(Component):
     def _fits(self) -> Self:
         _agrees(self.rate, self.bandwidth_hz)
         return self
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is odd about it."""
+        return _narrow(self.bandwidth_hz)
 
     def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
@@ -74,6 +89,11 @@ class FadingChannel(Component):
     def _fits(self) -> Self:
         _agrees(self.rate, self.bandwidth_hz)
         return self
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is odd about it."""
+        return _narrow(self.bandwidth_hz)
 
     def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
@@ -143,6 +163,11 @@ def _steps(signal: Gains, factor: float = 1.0) -> Steps:
         return Chunk(starts, factor * values, signal.period_s, signal.step_s)
 
     return Steps(chunk, signal.period_s)
+
+
+def _narrow(bandwidth_hz: float) -> Sequence[str]:
+    few = f"bandwidth_hz: {bandwidth_hz:g} Hz is what few radios have; is the unit right?"
+    return [few] if bandwidth_hz < FEW else []
 
 
 def _agrees(rate: RateMap, bandwidth_hz: float) -> None:

@@ -17,7 +17,7 @@ from splitsim.errors import BadInput
 from splitsim.rng import CHUNK
 from splitsim.steps import Steps
 from splitsim.world.arrivals import unit_arrivals
-from splitsim.world.service import ConstantService, Service
+from splitsim.world.service import ConstantService, Sizes
 
 Jobs = Iterator[tuple[float, float]]
 SOON = 1e-9  # seconds of work; a load that does not bring them any more is over
@@ -32,7 +32,7 @@ class PoissonLoad(Component):
     kind: Literal["poisson"]
     load: Curve
     work_s: Positive
-    service: Service = ConstantService()
+    service: Sizes = ConstantService()
     priority: int = 0
     deadline_s: Positive | None = None
 
@@ -60,7 +60,7 @@ class PeriodicLoad(Component):
     kind: Literal["periodic"]
     load: Curve
     work_s: Positive
-    service: Service = ConstantService()
+    service: Sizes = ConstantService()
     priority: int = 0
     deadline_s: Positive | None = None
 
@@ -96,7 +96,7 @@ class BurstyLoad(Component):
     peak: Annotated[float, Field(gt=1, allow_inf_nan=False)]
     burst_s: Positive
     calm_s: Positive
-    service: Service = ConstantService()
+    service: Sizes = ConstantService()
     priority: int = 0
     deadline_s: Positive | None = None
 
