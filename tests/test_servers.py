@@ -104,13 +104,15 @@ def test_the_least_loaded_is_the_one_that_told_of_the_shortest_wait():
     assert policy.choose(View) == 1  # the first should have reported by now
 
 
+@pytest.mark.parametrize("policy", [{**OFFLOAD, "server": "least_loaded"}, {"kind": "fastest"}])
 @pytest.mark.parametrize("what", ["outages", "backhaul_outages"])
-def test_a_server_that_reports_is_left_when_it_falls_silent(tmp_path, what):
+def test_a_server_that_reports_is_left_when_it_falls_silent(tmp_path, what, policy):
     """Three reports missed are 0.3 s; once it reports again it is taken again."""
     outage = [{"from_s": 20, "to_s": 35}]
     servers = {"edge": {"report_every_s": 0.1, what: outage}, "twin": {"backhaul_s": 0.01}}
-    said = scenario({"p": {**OFFLOAD, "server": "least_loaded"}}, servers=servers)
-    rows = columns(simulate(build(tmp_path, scenario=said).points[0], "p", 0).tasks)
+    said = scenario({"p": policy}, servers=servers)
+    loaded = build(tmp_path, scenario=said, local_s=9.0)
+    rows = columns(simulate(loaded.points[0], "p", 0).tasks)
     down = (rows.created_s > 20.4) & (rows.created_s < 35)
     assert np.all(rows.server[down] == "twin")
     assert np.mean(rows.server[rows.created_s > 37] == "edge") > 0.9

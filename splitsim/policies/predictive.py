@@ -11,6 +11,7 @@ from splitsim.view import Options, View, Ways, Word
 
 SLOWEST = 1e-6  # a device that stands still for a while is not predicted beyond
 ROUNDING = 1e-9  # of a mean over samples
+DOWN_S = 1e9  # what is expected of a server that is down; not inf, which others would not survive
 
 
 def estimate(view: View, initial_rate_bps: float, forget_after_s: float) -> Estimate:
@@ -39,12 +40,25 @@ def _outlook(view: View, initial_rate_bps: float, forget_after_s: float) -> np.n
         up = initial_rate_bps
     if not down > 0:
         down = initial_rate_bps
-    waits = [wait_s(word, view.now_s - word.at_s, forget_after_s) for word in view.told]
-    return np.array([1.0, 1 / up, 1 / down, *waits])
+    return np.array([1.0, 1 / up, 1 / down, *waits_s(view, forget_after_s)])
 
 
-def wait_s(word: Word, age_s: float, forget_after_s: float) -> float:
-    """What a server that told something some time ago is expected to make a task wait."""
+def waits_s(view: View, forget_after_s: float) -> list[float]:
+    """How long each server is expected to make a task wait.
+
+    What it told is old: the time that has passed since is taken off, down to the average of what
+    it told, until that is too old as well; one that never told anything is taken for idle. So a
+    server that was busy is asked again. One that reports and has fallen silent is taken for down.
+    """
+    now_s = view.now_s
+    return [
+        DOWN_S if now_s - max(word.at_s, 0.0) > after_s else _wait_s(word, now_s, forget_after_s)
+        for word, after_s in zip(view.told, view.options.silent_after_s, strict=True)
+    ]
+
+
+def _wait_s(word: Word, now_s: float, forget_after_s: float) -> float:
+    age_s = now_s - word.at_s
     drained_s = word.wait_s - age_s
     if age_s > forget_after_s or drained_s > word.mean_s:
         return drained_s if drained_s > 0 else 0.0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from splitsim.policies.predictive import wait_s
+from splitsim.policies.predictive import waits_s
 from splitsim.view import Options, View
 
 NEAREST, LEAST_LOADED = "nearest", "least_loaded"
@@ -29,16 +28,7 @@ def ways_by_server(
 def least_loaded(view: View, ways: Sequence[int]) -> int:
     """The one of some ways whose server, as far as it last told, makes a task wait least.
 
-    What it told is old: the time that has passed since is taken off, down to the average of what
-    it told, until that is too old as well; one that never told anything is taken for idle. So a
-    server that was busy is asked again. One that reports and has fallen silent is taken for down.
     Of equal ones the first is taken.
     """
-    return min(ways, key=lambda way: _wait_s(view, int(view.options.server[way])))
-
-
-def _wait_s(view: View, server: int) -> float:
-    word = view.told[server]
-    if view.now_s - max(word.at_s, 0.0) > view.options.silent_after_s[server]:
-        return math.inf
-    return wait_s(word, view.now_s - word.at_s, FORGET_AFTER_S)
+    expected_s = waits_s(view, FORGET_AFTER_S)
+    return min(ways, key=lambda way: expected_s[int(view.options.server[way])])
