@@ -146,10 +146,25 @@ class CellSpec(Component):
         elif isinstance(self.sharing, WifiSharing) and self.transport.attempts > 1:
             what = "wifi sends again what collides; losses would slow its PHY rate; leave out loss"
             yield ("transport", "loss"), what
-        others = None if self.background is None else self.background.channel
-        if others is not None and _is_of_symbols(others):
+        yield from self._crowd_misfits()
+        sites = self.geometry.sites if self.geometry is not None else ()
+        if self.placed and len(sites) > 1 and kind != "dedicated":
+            what = f"{len(sites)} sites would share one medium, wherever a device is; make a cell"
+            yield ("sharing", "kind"), f"{what} of each site, or sharing: {{kind: dedicated}}"
+
+    def _crowd_misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """What background devices cannot have: they are nowhere, and hear no symbols."""
+        if self.background is None:
+            return
+        own = self.background.channel
+        channel: Channel = getattr(self, self.background.direction) if own is None else own
+        if own is not None and _is_of_symbols(own):
             what = "background devices send bits, not symbols; choose another kind"
             yield ("background", "channel", "rate"), what
+        if isinstance(channel, HasSnr) and isinstance(channel.snr, GeometrySnr):
+            what = "background devices are nowhere, so that no SNR follows from it; give them"
+            key = ("background",) if own is None else ("background", "channel", "snr")
+            yield key, f"{what} a channel with an SNR of {{kind: constant}}"
 
     def snrs(self, around: Around) -> Steps | None:
         """The SNR over time at which numbers are heard, a ratio of powers; None: bits are sent."""
