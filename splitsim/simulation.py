@@ -27,6 +27,7 @@ from splitsim.system.server import Server
 from splitsim.task import Record
 from splitsim.view import Options
 from splitsim.world.around import Around
+from splitsim.world.latency import draws_s
 from splitsim.world.presence import when_s
 
 SLICES = 100  # how often progress is reported
@@ -227,7 +228,7 @@ class _World:
             servers=self._servers,
             uplink=uplink,
             downlink=downlink,
-            snrs=cell.spec.snrs(around(self._spec, group, name, self._seed, "uplink")),
+            around=around(self._spec, group, name, self._seed, "uplink"),
             luck=self._luck(group, name),
             horizon_s=self._horizon_s,
             join_s=when_s(group.join_s, "join", self._seed, name, 0.0),
@@ -254,7 +255,7 @@ class _World:
         # None of them ends; without servers there are no tails.
         each = zip(*tails, strict=False) if tails else repeat(())
         latency_s = self._scenario.cells[group.cell].latency_s
-        ups, downs = (latency_s.draws_s(stream(self._seed, f"{w}-latency", name)) for w in WAYS)
+        ups, downs = (draws_s(latency_s, stream(self._seed, f"{w}-latency", name)) for w in WAYS)
         return map(Luck, samples, heads, each, ups, downs)
 
     def _samples(self, rng: np.random.Generator) -> Iterator[int]:

@@ -12,6 +12,8 @@ from splitsim.costs import FREE, CellCosts
 from splitsim.entries import Radio
 from splitsim.task import Option
 
+Place = tuple[float, float]
+
 
 class Ways:
     """Arrays over the ways that options come down to, an entry per way.
@@ -108,7 +110,9 @@ class Options(Sequence[Option]):
         sends: share of the tasks that use the network; 0.0 for local options.
         server: index into ``servers``; ``len(servers)`` for local options.
         servers: names of the servers.
-        backhaul_s: of each, the latency between the cells and it, one way.
+        backhaul_s: of each, the latency between the cells and it, one way; of one that changes
+            what it is at the beginning.
+        places_m: of each, where it stands, in metres; None where nobody said so.
         radio: the device's radio.
         ways: what the options come down to.
     """
@@ -123,6 +127,7 @@ class Options(Sequence[Option]):
         compute_w: float,
         radio: Radio,
         costs: CellCosts = FREE,
+        places_m: Sequence[Place | None] = (),
     ) -> None:
         self._options = tuple(options)
         parts = [option.parts for option in options]
@@ -141,6 +146,7 @@ class Options(Sequence[Option]):
         )
         self.servers = tuple(servers)
         self.backhaul_s = tuple(backhaul_s)
+        self.places_m = tuple(places_m) or (None,) * len(self.servers)
         self.radio = radio
         self.server = _places(options, servers)
         self.correct = np.array([option.mean.correct for option in options])
@@ -254,6 +260,7 @@ class View(NamedTuple):
     in_flight: int  # own unanswered tasks, this one not counted
     told: tuple[Word, ...]  # per server
     speed: float = 1.0  # of the device's computing, as a factor; less where it is throttled
+    position_m: Place | None = None  # where it is, if it has a mobility and a server a place
 
 
 def _places(options: Sequence[Option], servers: Sequence[str]) -> np.ndarray:

@@ -27,6 +27,7 @@ from splitsim.system.server import ServerSpec
 from splitsim.system.transport import Analogue
 from splitsim.world.fading import Scattered
 from splitsim.world.fading_replay import RecordedFading
+from splitsim.world.latency import shortest_s
 from splitsim.world.replay import TraceChannel
 
 T = TypeVar("T")
@@ -140,14 +141,14 @@ class Checks:
 
     def _patience(self) -> None:
         """Who gives up before the last byte has arrived never gets an answer."""
-        far_s = max((s.backhaul_s for s in self.scenario.servers.values()), default=0.0)
+        far_s = max((s.backhaul_s.extremes[0] for s in self.scenario.servers.values()), default=0.0)
         for n, device in enumerate(self.scenario.devices):
             cell = self.scenario.cells.get(device.cell)
             timeout = device.timeout
             if timeout is None or cell is None or timeout.since != "sent":
                 continue
-            if timeout.after_s <= cell.latency_s.mean + far_s:
-                what = f"must be more than the one-way latency ({cell.latency_s.mean + far_s:g} s)"
+            if timeout.after_s <= (least_s := shortest_s(cell.latency_s) + far_s):
+                what = f"must be more than the one-way latency ({least_s:g} s)"
                 self._wrong(("devices", n, "timeout", "after_s"), what)
 
     def _profiles(self) -> None:

@@ -18,8 +18,9 @@ from splitsim.scenario.document import Document, Path_
 from splitsim.scenario.explain import explain, show
 from splitsim.scenario.schema import MOST, LoadedScenario, Scenario, Spec
 from splitsim.scenario.strict import Overrides, read_mapping
-from splitsim.world.traces import FadingTrace, Trace, read_fading, read_trace
+from splitsim.world.traces import FadingTrace, Trace, read_beside, read_fading, read_trace
 from splitsim.world.traces.library import fetched
+from splitsim.world.traces.read import Beside
 
 NOT_SWEPT = ("name", "seeds", "sweep", "tables")
 
@@ -50,6 +51,7 @@ class _Loader:
         self._warnings: dict[str, None] = {}
         self._read: set[Path] = set()
         self._read_once = lru_cache(read_trace)
+        self._read_beside_once = lru_cache(read_beside)
         self._read_fading_once = lru_cache(read_fading)
         self._tables = Tables((shipped(),))
 
@@ -123,7 +125,7 @@ class _Loader:
 
     def _spec(self, point: int, swept: Mapping[str, Any], document: Document) -> Spec | None:
         context: dict[str, Any] = {"read_trace": self._read_trace, "find_path": self._find}
-        context["read_fading"] = self._read_fading
+        context["read_beside"], context["read_fading"] = self._read_beside, self._read_fading
         context["find_file"] = partial(self._find, room="loads")
         context["locate"] = partial(self._find, room="curves")
         try:
@@ -148,6 +150,9 @@ class _Loader:
 
     def _read_trace(self, file: str, **how: Any) -> Trace:
         return self._read_once(self._find(file, "channels"), **how)
+
+    def _read_beside(self, file: str, key: Beside, **how: Any) -> Trace:
+        return self._read_beside_once(self._find(file, "channels"), key, **how)
 
     def _read_fading(self, file: str, **how: Any) -> FadingTrace:
         return self._read_fading_once(self._find(file, "channels"), **how)

@@ -157,8 +157,9 @@ class Spec:
         return Options(
             ways,
             servers=tuple(servers),
-            latency_s=cell.latency_s.mean,
-            backhaul_s=[server.backhaul_s for server in servers.values()],
+            latency_s=cell.expected_latency_s,
+            backhaul_s=[server.backhaul_s.first for server in servers.values()],
+            places_m=[server.position_m for server in servers.values()],
             compute_w=self.hardware[device.name].compute_w,
             radio=self.radios[device.cell],
             costs=cell.costs,

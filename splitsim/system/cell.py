@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from splitsim.component import Component, NonNegative
+from splitsim.component import Component, ConstantCurve, NonNegative
 from splitsim.costs import CellCosts, Costs
 from splitsim.outages import Outages, mask
 from splitsim.rng import stream
@@ -22,9 +22,11 @@ from splitsim.system.transport import Analogue, Reliable, Transport
 from splitsim.world.around import Around
 from splitsim.world.channel import Channel, FadingChannel, HasSnr
 from splitsim.world.crowd import Crowd
+from splitsim.world.fading_replay import RecordedFading
 from splitsim.world.geometry import Geometry
-from splitsim.world.latency import ConstantLatency, Latency
+from splitsim.world.latency import Latency, expected_s
 from splitsim.world.rate import Symbols
+from splitsim.world.replay import Replay
 from splitsim.world.snr import GeometrySnr
 
 Way = Literal["uplink", "downlink"]
@@ -57,7 +59,7 @@ class CellSpec(Component):
     transport: Transport = Reliable()
     radio: str
     geometry: Geometry | None = None
-    latency_s: Latency = ConstantLatency()
+    latency_s: Latency = ConstantCurve(value=0.0)
     setup_s: Annotated[
         Setup, BeforeValidator(_number_as_setup, json_schema_input_type=float | Setup)
     ] = Setup()
@@ -77,6 +79,28 @@ class CellSpec(Component):
             return None
         snr = self.uplink.snr
         return None if isinstance(snr, GeometrySnr) else snr.expected_db
+
+    @property
+    def expected_latency_s(self) -> float:
+        """What devices expect: the mean latency, or that at the beginning."""
+        return expected_s(self.latency_s)
+
+    @property
+    def replays(self) -> Iterator[tuple[tuple[str, ...], Replay | RecordedFading]]:
+        """Every recording that is replayed, with its key."""
+        crowd = self.background
+        parts: dict[tuple[str, ...], Any] = {
+            ("uplink",): self.uplink,
+            ("downlink",): self.downlink,
+            ("uplink", "fading"): getattr(self.uplink, "fading", None),
+            ("downlink", "fading"): getattr(self.downlink, "fading", None),
+            ("latency_s",): self.latency_s,
+            ("transport", "loss"): getattr(self.transport, "loss", None),
+            ("background", "channel"): None if crowd is None else crowd.channel,
+        }
+        for key, part in parts.items():
+            if isinstance(part, Replay | RecordedFading):
+                yield key, part
 
     @cached_property
     def costs(self) -> CellCosts:
@@ -143,7 +167,7 @@ class CellSpec(Component):
             if self.overhead_bytes or self.byte_overhead != 1:
                 key = "overhead_bytes" if self.overhead_bytes else "byte_overhead"
                 yield (key,), "symbols carry no bytes beside the numbers; remove it"
-        elif isinstance(self.sharing, WifiSharing) and self.transport.attempts > 1:
+        elif isinstance(self.sharing, WifiSharing) and self._loses:
             what = "wifi sends again what collides; losses would slow its PHY rate; leave out loss"
             yield ("transport", "loss"), what
         yield from self._crowd_misfits()
@@ -151,6 +175,11 @@ class CellSpec(Component):
         if self.placed and len(sites) > 1 and kind != "dedicated":
             what = f"{len(sites)} sites would share one medium, wherever a device is; make a cell"
             yield ("sharing", "kind"), f"{what} of each site, or sharing: {{kind: dedicated}}"
+
+    @property
+    def _loses(self) -> bool:
+        loss = self.transport.loss if isinstance(self.transport, Reliable) else None
+        return loss is not None and loss != ConstantCurve(value=0.0)
 
     def _crowd_misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """What background devices cannot have: they are nowhere, and hear no symbols."""
@@ -183,7 +212,7 @@ class CellSpec(Component):
         steps = chosen.steps(around)
         if self.outages:
             steps = steps.product(mask(self.outages))
-        return self.transport.goodput(steps)
+        return self.transport.goodput(steps, around)
 
 
 def _two_ways(up: Channel, down: Channel) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -265,7 +294,7 @@ class Cell:
             if is_over():
                 return
             transfer = Transfer(clock, key, spec.costs.on_air(8 * size), until_s)
-            transfer.rtt_s = 2 * spec.latency_s.mean
+            transfer.rtt_s = 2 * spec.expected_latency_s
             link.submit(transfer)
 
 

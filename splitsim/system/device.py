@@ -13,10 +13,10 @@ from splitsim.component import Component, ConstantCurve, Count, Curve, Name, Pos
 from splitsim.entries import Hardware
 from splitsim.luck import Luck
 from splitsim.policies.base import Policy
-from splitsim.steps import Steps
 from splitsim.system.battery import BatterySpec
 from splitsim.system.cell import CellSpec
 from splitsim.system.clock import Clock
+from splitsim.system.distance import Distance
 from splitsim.system.energy import Board
 from splitsim.system.knowledge import Knowledge
 from splitsim.system.processor import Processor
@@ -26,7 +26,9 @@ from splitsim.system.stations import Fifo, Job, Transfer
 from splitsim.system.thermal import Heat, ThermalSpec
 from splitsim.task import DONE, STAMPS, UNFINISHED, Demand, Option, Record
 from splitsim.view import Options
+from splitsim.world.around import Around
 from splitsim.world.arrivals import Arrivals
+from splitsim.world.latency import over_time
 from splitsim.world.mobility import Mobility
 from splitsim.world.presence import Times
 from splitsim.world.service import ConstantService, Service
@@ -121,7 +123,7 @@ class Device:
         servers: Sequence[Server],
         uplink: Line,
         downlink: Line,
-        snrs: Steps | None,
+        around: Around,
         luck: Iterator[Luck],
         horizon_s: float,
         join_s: float = 0.0,
@@ -137,19 +139,29 @@ class Device:
         self.servers = servers
         self.uplink = uplink
         self.downlink = downlink
-        self.snrs = snrs
+        self.snrs = cell.snrs(around)
         self.luck = luck
         self.horizon_s = min(horizon_s, leave_s)
         self.join_s, self.leave_s = join_s, leave_s
         self.compute = spec.processor(clock, hardware)
-        self.board = Board(hardware, options.radio, uplink, downlink, spec.battery, join_s, leave_s)
+        self.board = Board(
+            hardware,
+            options.radio,
+            uplink,
+            downlink,
+            spec.battery,
+            join_s,
+            leave_s,
+            cell.transport.more_attempts(around),
+        )
         self.radio = self.board.radio
         self.position = {server.name: n for n, server in enumerate(servers)}
         self.on_air = cell.costs.on_air
-        self.latency_s = cell.latency_s.mean
-        self.one_way_s = [self.latency_s + server.spec.backhaul_s for server in servers]
+        air = over_time(cell.latency_s, around)
+        self.distances = [Distance(air, cell.expected_latency_s, server.spec) for server in servers]
         deadline_s = math.inf if spec.deadline_s is None else spec.deadline_s
-        self.known = Knowledge(options, deadline_s, uplink, servers, self.one_way_s)
+        self._path = around.path if any(options.places_m) else None  # else nobody asks for it
+        self.known = Knowledge(options, deadline_s, uplink, servers, self.distances)
         self.then = "fail" if spec.timeout is None else spec.timeout.then
         self.created = self.in_flight = 0
         self._indices = range(len(options))
@@ -168,6 +180,9 @@ class Device:
         view = self.known.view(now_s, self.in_flight, self.board.left_j(now_s))
         if isinstance(self.compute, Processor):
             view = view._replace(speed=self.compute.speed(now_s))
+        if self._path is not None:
+            x_m, y_m = self._path.position_m(np.array([now_s]))[0].tolist()
+            view = view._replace(position_m=(x_m, y_m))
         chosen = self.policy.choose(view)
         whole = type(chosen) is int or isinstance(chosen, np.integer)
         if not whole or chosen not in self._indices:
