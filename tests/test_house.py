@@ -45,6 +45,7 @@ FLOORS = {
     2: ("system",),
     3: ("scenario",),
     4: (
+        "accounts",
         "simulation",
         "cells",
         "statistics",

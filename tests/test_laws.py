@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from splitsim import load_scenario, simulate
-from splitsim.simulation import Part
+from splitsim.accounts import Part
 from splitsim.system.clock import Clock
 from splitsim.task import DONE, DROPPED, STAMPS, TIMEOUT, UNFINISHED, Record
 

@@ -136,9 +136,9 @@ class _Loader:
             return None
         checks = Checks(scenario, document, self._tables, self._folder)
         spec = checks.spec(point, swept)
-        for problem in dict.fromkeys(checks.problems):
+        for problem in dict.fromkeys(checks.found.problems):
             self._problems.setdefault(problem, []).append(swept)
-        self._warnings.update(dict.fromkeys(checks.warnings))
+        self._warnings.update(dict.fromkeys(checks.found.warnings))
         return spec
 
     def _same_policies(self, points: Sequence[Spec | None]) -> None:
