@@ -22,6 +22,7 @@ FLOORS = {
     0: (
         "errors",
         "rng",
+        "chunk",
         "steps",
         "costs",
         "component",

@@ -11,8 +11,9 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from splitsim.chunk import Chunk
 from splitsim.component import Component, Curve, Positive
-from splitsim.steps import Chunk, Steps
+from splitsim.steps import Steps
 from splitsim.world.around import Around
 from splitsim.world.fading import Fading, NoFading
 from splitsim.world.rate import RateMap
