@@ -515,10 +515,10 @@ def test_background_devices_are_nowhere(tmp_path):
     with pytest.raises(BadInput) as told:
         build(tmp_path, scenario=changed(shared, *CELL, "background", to=CROWD))
     (line,) = told.value.problems
-    assert "cells.cell.background: background devices are nowhere, so that no SNR follows" in line
-    assert "give them a channel with an SNR of {kind: constant}" in line
+    assert "cells.cell.background: background devices are at no place from which an SNR" in line
+    assert "give a channel with snr: {kind: constant, mean_db: ...}" in line
     own = CROWD | {"channel": PLACED["cells"]["cell"]["uplink"]}
-    with pytest.raises(BadInput, match="snr: background devices are nowhere"):
+    with pytest.raises(BadInput, match="channel: background devices are at no place"):
         build(tmp_path, scenario=changed(shared, *CELL, "background", to=own))
     given = CROWD | {"channel": {"kind": "constant", "rate_bps": 1e6}}
     loaded = build(tmp_path, scenario=changed(shared, *CELL, "background", to=given))

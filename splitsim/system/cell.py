@@ -22,6 +22,7 @@ from splitsim.system.transport import Analogue, Reliable, Transport
 from splitsim.world.around import Around
 from splitsim.world.channel import Channel, FadingChannel, HasSnr
 from splitsim.world.crowd import Crowd
+from splitsim.world.fading import Scattered
 from splitsim.world.fading_replay import RecordedFading
 from splitsim.world.geometry import Geometry
 from splitsim.world.latency import Latency, expected_s
@@ -122,6 +123,8 @@ class CellSpec(Component):
     def misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Keys and what is wrong with them: what one of them says, another may rule out."""
         yield from self._sharing_misfits()
+        yield from self._crowd_misfits()
+        yield from self._site_misfits()
         yield from _two_ways(self.uplink, self.downlink)
         yield from self._unheard()
 
@@ -154,6 +157,18 @@ class CellSpec(Component):
         snrs = {way: channel.snr for way, channel in ways.items() if isinstance(channel, HasSnr)}
         return {way: snr for way, snr in snrs.items() if isinstance(snr, GeometrySnr)}
 
+    def _site_misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Where a hand-over changes whom a device competes with."""
+        sites = self.geometry.sites if self.geometry is not None else ()
+        if self.placed and len(sites) > 1 and self.sharing.kind != "dedicated":
+            what = f"{len(sites)} sites would share one medium, wherever a device is; make a cell"
+            yield ("sharing", "kind"), f"{what} of each site, or sharing: {{kind: dedicated}}"
+
+    @property
+    def _loses(self) -> bool:
+        loss = self.transport.loss if isinstance(self.transport, Reliable) else None
+        return loss is not None and loss != ConstantCurve(value=0.0)
+
     def _sharing_misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """What needs competition, or cannot have it."""
         kind = self.sharing.kind
@@ -170,30 +185,25 @@ class CellSpec(Component):
         elif isinstance(self.sharing, WifiSharing) and self._loses:
             what = "wifi sends again what collides; losses would slow its PHY rate; leave out loss"
             yield ("transport", "loss"), what
-        yield from self._crowd_misfits()
-        sites = self.geometry.sites if self.geometry is not None else ()
-        if self.placed and len(sites) > 1 and kind != "dedicated":
-            what = f"{len(sites)} sites would share one medium, wherever a device is; make a cell"
-            yield ("sharing", "kind"), f"{what} of each site, or sharing: {{kind: dedicated}}"
-
-    @property
-    def _loses(self) -> bool:
-        loss = self.transport.loss if isinstance(self.transport, Reliable) else None
-        return loss is not None and loss != ConstantCurve(value=0.0)
-
-    def _crowd_misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
-        """What background devices cannot have: they are nowhere, and hear no symbols."""
-        if self.background is None:
-            return
-        own = self.background.channel
-        channel: Channel = getattr(self, self.background.direction) if own is None else own
-        if own is not None and _is_of_symbols(own):
+        others = None if self.background is None else self.background.channel
+        if others is not None and _is_of_symbols(others):
             what = "background devices send bits, not symbols; choose another kind"
             yield ("background", "channel", "rate"), what
+
+    def _crowd_misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Background devices are at no place, and have no speed."""
+        if self.background is None:
+            return
+        channel: Channel | None = self.background.channel
+        where = ("background",) if channel is None else ("background", "channel")
+        channel = channel or getattr(self, self.background.direction)
         if isinstance(channel, HasSnr) and isinstance(channel.snr, GeometrySnr):
-            what = "background devices are nowhere, so that no SNR follows from it; give them"
-            key = ("background",) if own is None else ("background", "channel", "snr")
-            yield key, f"{what} a channel with an SNR of {{kind: constant}}"
+            what = "background devices are at no place from which an SNR could follow"
+            yield where, f"{what}; give a channel with snr: {{kind: constant, mean_db: ...}}"
+        fading = getattr(channel, "fading", None)
+        if isinstance(fading, Scattered) and fading.doppler_hz is None:
+            what = "background devices have no speed"
+            yield where, f"{what}; give a channel whose fading has a doppler_hz"
 
     def snrs(self, around: Around) -> Steps | None:
         """The SNR over time at which numbers are heard, a ratio of powers; None: bits are sent."""
