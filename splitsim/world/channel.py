@@ -6,6 +6,7 @@ mean SNR x fading x rate map, or a rate trace, or a given rate.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -36,57 +37,52 @@ class ConstantChannel(Component):
         return self.rate_bps.steps()
 
 
-class AwgnChannel(Component):
+class _Heard(Component):
+    """A signal with an SNR, and a map to the rate."""
+
+    bandwidth_hz: Positive
+    snr: Snr
+    rate: RateMap
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _agrees(self.rate, self.bandwidth_hz)
+        return self
+
+    @abstractmethod
+    def _gains(self, around: Around) -> Gains:
+        """What fading does to the mean SNR."""
+
+    def steps(self, around: Around) -> Steps:
+        """The rate over time in bit/s."""
+        return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
+
+    def snrs(self, around: Around) -> Steps:
+        """The SNR over time, a ratio of powers."""
+        return _steps(self._signal(around))
+
+    def _signal(self, around: Around) -> Gains:
+        mean = self.snr.mean(around, self.bandwidth_hz)
+        return _received(mean, self._gains(around))
+
+
+class AwgnChannel(_Heard):
     """A mean SNR, white Gaussian noise being all there is, and a map to the rate."""
 
     kind: Literal["awgn"]
-    bandwidth_hz: Positive
-    snr: Snr
-    rate: RateMap
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        _agrees(self.rate, self.bandwidth_hz)
-        return self
-
-    def steps(self, around: Around) -> Steps:
-        """The rate over time in bit/s."""
-        return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
-
-    def snrs(self, around: Around) -> Steps:
-        """The SNR over time, a ratio of powers."""
-        return _steps(self._signal(around))
-
-    def _signal(self, around: Around) -> Gains:
-        mean = self.snr.mean(around, self.bandwidth_hz)
-        return _received(mean, NoFading(kind="none").gains(around))
+    def _gains(self, around: Around) -> Gains:
+        return NoFading(kind="none").gains(around)
 
 
-class FadingChannel(Component):
+class FadingChannel(_Heard):
     """A mean SNR, fading around it, and a map to the rate."""
 
     kind: Literal["fading"]
-    bandwidth_hz: Positive
-    snr: Snr
     fading: Fading
-    rate: RateMap
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        _agrees(self.rate, self.bandwidth_hz)
-        return self
-
-    def steps(self, around: Around) -> Steps:
-        """The rate over time in bit/s."""
-        return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
-
-    def snrs(self, around: Around) -> Steps:
-        """The SNR over time, a ratio of powers."""
-        return _steps(self._signal(around))
-
-    def _signal(self, around: Around) -> Gains:
-        mean = self.snr.mean(around, self.bandwidth_hz)
-        return _received(mean, self.fading.gains(around))
+    def _gains(self, around: Around) -> Gains:
+        return self.fading.gains(around)
 
 
 def _received(mean: MeanSnr, gains: Gains) -> Gains:
