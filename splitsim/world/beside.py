@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,6 @@ class TraceLatency(Replay):
     it was not measured the last value holds. It goes on from the beginning once it is over.
     """
 
-    kind: Literal["trace"]
     rtt: str | int | None = None
     rtt_unit_s: Positive | None = None
 
@@ -41,7 +40,6 @@ class TraceLoss(Replay):
     once it is over.
     """
 
-    kind: Literal["trace"]
     loss: str | int | None = None
     loss_unit: Positive | None = None
 

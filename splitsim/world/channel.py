@@ -40,6 +40,7 @@ class ConstantChannel(Component):
 class _Heard(Component):
     """A signal with an SNR, and a map to the rate."""
 
+    kind: str
     bandwidth_hz: Positive
     snr: Snr
     rate: RateMap

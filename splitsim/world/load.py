@@ -26,6 +26,7 @@ SOON = 1e-9  # seconds of work; a load that does not bring them any more is over
 class _Drawn(Component):
     """Jobs that chance brings, as many as keep a share ``load`` of all workers busy."""
 
+    kind: str
     load: Curve
 
     def loads(self, workers: int) -> Steps:

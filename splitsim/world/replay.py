@@ -46,6 +46,7 @@ class Replay(Component):
     placed in the same words.
     """
 
+    kind: Literal["trace"]
     file: str | None = None
     files: Annotated[Sequence[str], Field(min_length=1)] | None = None
     format: Format | None = None
@@ -237,7 +238,6 @@ class Replay(Component):
 class TraceChannel(Replay):
     """A recorded rate, replayed; see ``Replay``. Without ``loop`` it is zero once all is over."""
 
-    kind: Literal["trace"]
     expected_mean_bps: Positive | None = None
 
     def _trace(self, name: str, context: Mapping[str, Any]) -> Trace:
