@@ -47,17 +47,13 @@ class Distance:
     def there_s(self, now_s: float) -> float:
         """The rest of the way to the server, ``ahead_s`` after the last bit was sent."""
         if not self.changes:
-            return self._held_s(now_s - self._backhaul_s)
+            return held_s(self._outages, now_s - self._backhaul_s) if self._outages else 0.0
         air_s = self.air_s(now_s)
         return air_s + self.back_s(now_s + air_s)
 
     def back_s(self, now_s: float) -> float:
         """Across the back-haul, either way, for a message that comes to it at a time."""
-        held_s = self._held_s(now_s)
-        return self._backhaul_at_s(now_s + held_s) + held_s
-
-    def _backhaul_at_s(self, time_s: float) -> float:
-        return self._backhaul.value(time_s) if self.changes else self._backhaul_s
-
-    def _held_s(self, time_s: float) -> float:
-        return held_s(self._outages, time_s) if self._outages else 0.0
+        wait_s = held_s(self._outages, now_s) if self._outages else 0.0
+        if not self.changes:
+            return self._backhaul_s + wait_s
+        return self._backhaul.value(now_s + wait_s) + wait_s

@@ -165,8 +165,8 @@ def _receive(
     clock = device.clock
     yield device.receive(answer)
     device.received(record, answer)
-    if answer.gave_up:
-        return False
+    if answer.gave_up or not way_back.changes:
+        return not answer.gave_up
     return (yield from _pass(clock, answer.key, way_back.air_s(clock.now), answer.give_up_s))
 
 
