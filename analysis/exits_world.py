@@ -40,19 +40,10 @@ class Link(NamedTuple):
     rate_bps: float
     outages: bool = False
 
-    def channel(self, duration_s: float) -> dict[str, Any]:
-        """Its rate over time."""
-        return {"kind": "constant", "rate_bps": self._rate(duration_s)}
-
-    def _rate(self, duration_s: float) -> Any:
-        if not self.outages:
-            return self.rate_bps
-        starts_s = range(0, int(duration_s) + MINUTE_S, MINUTE_S)
-        return {
-            "kind": "steps",
-            "times_s": [start_s + at_s for start_s in starts_s for at_s in (0, UP_S)],
-            "values": [rate_bps for _ in starts_s for rate_bps in (self.rate_bps, 0)],
-        }
+    def down(self, duration_s: float) -> list[dict[str, float]]:
+        """When it is, as long as tasks are created."""
+        ends_s = range(MINUTE_S, int(duration_s) + MINUTE_S, MINUTE_S) if self.outages else ()
+        return [{"from_s": end_s - MINUTE_S + UP_S, "to_s": end_s} for end_s in ends_s]
 
 
 PLAIN = Link("1 Mbit/s", 1e6)
@@ -95,7 +86,9 @@ def scenario(
     }
     if link.outages:
         device["timeout"] = {"after_s": GIVE_UP_S, "from": "created", "then": "exit"}
-    both = dict.fromkeys(("uplink", "downlink"), link.channel(duration_s))
+    channel = {"kind": "constant", "rate_bps": link.rate_bps}
+    cell: dict[str, Any] = {"radio": "wifi", "latency_s": LATENCY_S}
+    cell |= {"uplink": channel, "downlink": dict(channel), "outages": link.down(duration_s)}
     return {
         "name": "exits",
         "duration_s": duration_s,
@@ -105,7 +98,7 @@ def scenario(
         "exits": {"by": rule.by, "thresholds": list(rule.thresholds)},
         "tables": [str(tables.resolve())],
         "devices": [device],
-        "cells": {"link": {"radio": "wifi", "latency_s": LATENCY_S, **both}},
+        "cells": {"link": cell},
         "servers": {"edge": {"hardware": HARDWARE}},
         "policies": policies(rule),
     }

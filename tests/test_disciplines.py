@@ -1,8 +1,11 @@
 """Reactive stations against slow ones that search whole lists and share no code with them."""
 
+import csv
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import strategies as st
 from test_stations import Queue, arriving, compare, gaps, jobs_of, law, submitted, works
 
 from splitsim.system.clock import Clock, Moment, task_key
-from splitsim.system.disciplines.batching import Batching, BatchingDiscipline
+from splitsim.system.disciplines.batching import Batching, BatchingDiscipline, BatchTable
 from splitsim.system.disciplines.ordered import EdfDiscipline, Ordered, PriorityDiscipline
 from splitsim.system.disciplines.reactive import Site
 from splitsim.system.disciplines.sharing import Sharing
@@ -468,3 +471,16 @@ def test_a_processor_that_is_shared_tells_how_much_longer_a_usual_job_takes():
         station.submit(Job(clock, n + 2, 1.0, math.inf))
     assert station.wait_s() == pytest.approx(1.0 * (4 / 2 - 1))
     assert Fifo(clock).wait_s() == 0.0
+
+
+def test_a_measured_table_of_batches_takes_no_larger_one_for_quicker():
+    """``traces/batches/`` has medians of seconds, which differ by chance from batch to batch."""
+    path = Path(__file__).parents[1] / "traces" / "batches" / "resnet152@h100.csv"
+    with path.open() as file:
+        medians_s = [float(row["median_s"]) for row in csv.DictReader(file)]
+    factors = BatchTable(file=str(path)).factors(64)
+    assert factors[0] == 1
+    assert all(a <= b for a, b in pairwise(factors))
+    for size, median_s in zip((1, 2, 4, 8, 16, 32, 64), medians_s, strict=True):
+        assert factors[size - 1] >= median_s / medians_s[0]
+    assert factors[63] == pytest.approx(max(medians_s) / medians_s[0], rel=1e-12)

@@ -88,6 +88,15 @@ def test_the_scenario_snippet_and_a_policy_of_ones_own_run(clone):
     assert "bandit" in done.stdout
 
 
+def test_the_scenario_of_channels_cells_and_servers_runs(clone):
+    scenario = next(text for text in blocks("yaml")[1:] if "policies:" in text)
+    (clone / "busy.yaml").write_text(scenario)
+    done = splitsim("run", "busy.yaml", "--out", "out", cwd=clone)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    assert "by phase" in done.stdout
+
+
 def test_every_scenario_is_listed_and_asks_a_question():
     for path in (ROOT / "scenarios").glob("*.yaml"):
         assert f"`{path.name}`" in README

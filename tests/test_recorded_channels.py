@@ -379,8 +379,14 @@ def test_intervals_over_seeds_that_replay_the_same_are_said_to_be_conditional(
 
     csv(tmp_path / "drive.csv", "0,1e6\n5,2e6\n12,\n")
     row = {"seeds": 2, "tasks": 1, "energy_mean_j": 1.0, "server_energy_mean_j": 1.0}
-    row |= {"device_load": 0, "uplink_load": 0, "server_load": 0, "devices_off": 0}
-    row |= {"stable": True, "throttled": 0}
+    row |= {
+        "device_load": 0,
+        "uplink_load": 0,
+        "server_load": 0,
+        "devices_off": 0,
+        "stable": True,
+        "throttled": 0,
+    }
     for more, told in (({}, True), ({"offset": "drawn"}, False)):
         scenario = loaded(tmp_path, file="drive.csv", **more)
         out = tmp_path / f"out-{told}"

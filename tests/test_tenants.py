@@ -169,7 +169,19 @@ def edge(*lines):
         ),
         (
             "discipline: {kind: batching, largest: 2, table: {batch: [1, 2]}}",
-            "must have either relative or latency_s",
+            "must have one of relative, latency_s and file",
+        ),
+        (
+            "discipline: {kind: batching, largest: 2, table: {file: nowhere.csv}}",
+            "nowhere.csv: cannot be read as CSV: No such file",
+        ),
+        (
+            "discipline: {kind: batching, largest: 2, table: {file: a.csv, batch: [1, 2]}}",
+            "the file says which sizes there are; leave out batch",
+        ),
+        (
+            "discipline: {kind: batching, largest: 128, table: {file: resnet152@h100.csv}}",
+            "ends at a batch of 64, and largest is 128; add 128",
         ),
         (f"discipline: {{kind: batching, {TABLE}}}", "discipline.largest: is missing"),
         ("discipline: {kind: edf}", "no device has a deadline_s to go by; give them one, or make"),

@@ -20,7 +20,7 @@ from test_experiment import COMMAND, needs_proc, start, wait_until
 
 from splitsim import BadInput, Results, load_scenario, run
 from splitsim.folder import failures, prepare
-from splitsim.parts import PartName, home, parts_in
+from splitsim.parts import TABLES, PartName, home, parts_in
 from splitsim.profiles import Tables
 from splitsim.report import bands
 from splitsim.report.basis import KINDS, total
@@ -277,7 +277,7 @@ def test_a_run_that_is_stopped_among_its_shifts_loses_nothing(shifted, scenario,
     out = tmp_path / "r"
     prepare(scenario, out, resume=False, table_uncertainty=3)
     for name in [*parts_in(shifted.folder), *parts_in(shifted.folder, 1)[:3]]:
-        for table in ("devices", "servers", "tasks"):
+        for table in TABLES:
             path = name.path(out, table)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(name.path(shifted.folder, table).read_bytes())

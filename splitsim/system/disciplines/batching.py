@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal, Self
+from pathlib import Path
+from typing import ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import PrivateAttr, ValidationInfo, model_validator
 
 from splitsim.component import Component, Count, NonNegative, Positive
+from splitsim.csvtable import Table
 from splitsim.system.clock import Clock
 from splitsim.system.disciplines.crew import Crew
 from splitsim.system.disciplines.meter import Meter
@@ -26,46 +28,43 @@ class BatchTable(Component):
     """Latency of a batch by its size: ``relative`` to a batch of one, or ``latency_s``.
 
     Seconds count relative to those of one, whose time is the profile's. Sizes begin with 1, and
-    each is at most twice the one before; between them latency is linear.
+    each is at most twice the one before; between them latency is linear. Or a measured ``file``
+    with columns ``batch`` and ``median_s``, beside the scenario or in ``batches/`` of the tables,
+    as ``splitsim profile`` writes it: no larger batch is taken to need less time than a smaller.
     """
 
-    batch: Annotated[Sequence[Count], Field(min_length=1)]
+    batch: Sequence[Count] = ()
     relative: Sequence[Positive] | None = None
     latency_s: Sequence[Positive] | None = None
+    file: str | None = None
+
+    _sizes: Sequence[int] = PrivateAttr()
+    _values: Sequence[float] = PrivateAttr()
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if (self.relative is None) == (self.latency_s is None):
-            raise ValueError("must have either relative or latency_s")
-        sizes, values = self.batch, self._values
-        if len(sizes) != len(values):
-            raise ValueError(f"{len(sizes)} batch but {len(values)} latencies")
-        if sizes[0] != 1:
-            raise ValueError(f"batch must begin with 1, not {sizes[0]}")
-        if any(b <= a for a, b in pairwise(sizes)):
-            raise ValueError("batch must rise")
-        for a, b in pairwise(sizes):
-            if b > 2 * a:
-                raise ValueError(
-                    f"batch has a hole between {a} and {b}: each may be at most twice the one "
-                    f"before; add {2 * a}"
-                )
+    def _load(self, info: ValidationInfo) -> Self:
+        if [self.relative, self.latency_s, self.file].count(None) != 2:
+            raise ValueError("must have one of relative, latency_s and file")
+        if self.file is not None and self.batch:
+            raise ValueError("the file says which sizes there are; leave out batch")
+        if self.file is not None:
+            find: Callable[..., Path] = (info.context or {}).get("find_path", _as_it_is)
+            self._sizes, self._values = _measured(find(self.file, "batches"))
+        else:
+            self._sizes, self._values = self.batch, self.latency_s or self.relative or ()
+        _check_sizes(self._sizes, self._values)
         return self
-
-    @property
-    def _values(self) -> Sequence[float]:
-        return self.latency_s or self.relative or ()
 
     def factors(self, largest: int) -> list[float]:
         """How long batches of 1, 2, ... take, in batches of one."""
         sizes = np.arange(1, largest + 1)
-        found: list[float] = np.interp(sizes, self.batch, self._values).tolist()
+        found: list[float] = np.interp(sizes, self._sizes, self._values).tolist()
         return [factor / self._values[0] for factor in found]
 
     def problem(self, largest: int) -> str | None:
         """Why it is no table for batches of up to some size, if it is none."""
-        if self.batch[-1] < largest:
-            return f"ends at a batch of {self.batch[-1]}, and largest is {largest}; add {largest}"
+        if self._sizes[-1] < largest:
+            return f"ends at a batch of {self._sizes[-1]}, and largest is {largest}; add {largest}"
         factors = self.factors(largest)
         for size, (one, other) in enumerate(pairwise(factors), 2):
             if other < one:
@@ -74,6 +73,35 @@ class BatchTable(Component):
                 what = f"a batch of {size} brings less throughput than one of {size - 1}"
                 return f"{what}; make largest {size - 1}"
         return None
+
+
+def _as_it_is(file: str, _: str) -> Path:
+    return Path(file)
+
+
+def _measured(path: Path) -> tuple[list[int], list[float]]:
+    """Sizes and seconds of a file."""
+    with Table(path).check_columns("batch", "median_s") as table:
+        sizes = [table.count(row, "batch") for row in table.rows]
+        medians_s = [table.number(row, "median_s") for row in table.rows]
+    return sizes, np.maximum.accumulate(medians_s).tolist()
+
+
+def _check_sizes(sizes: Sequence[int], values: Sequence[float]) -> None:
+    if len(sizes) != len(values):
+        raise ValueError(f"{len(sizes)} batch but {len(values)} latencies")
+    if not sizes or sizes[0] != 1:
+        raise ValueError(f"batch must begin with 1{f', not {sizes[0]}' if sizes else ''}")
+    if not values[0] > 0:
+        raise ValueError("a batch of 1 must take some time")
+    for a, b in pairwise(sizes):
+        if b <= a:
+            raise ValueError("batch must rise")
+        if b > 2 * a:
+            raise ValueError(
+                f"batch has a hole between {a} and {b}: each may be at most twice the one "
+                f"before; add {2 * a}"
+            )
 
 
 class BatchingDiscipline(Component):
