@@ -18,6 +18,7 @@ from splitsim.errors import BadInput
 from splitsim.parts import SHIFTS, PartName, home, whole, write_rows
 from splitsim.results import Results
 from splitsim.scenario import LoadedScenario, Spec
+from splitsim.scenario.cells import replays
 from splitsim.scenario.document import dump, listed
 from splitsim.scenario.schema import MOST
 from splitsim.simulation import channel
@@ -210,7 +211,7 @@ def _manifest(scenario: LoadedScenario) -> dict[str, Any]:
 def _replayed(scenario: LoadedScenario) -> list[str]:
     """Recordings that every seed replays in the same way: intervals are conditional on them."""
     cells = (cell for spec in scenario.points for cell in spec.scenario.cells.values())
-    same = (replay for cell in cells for _, replay in cell.replays if replay.conditional)
+    same = (replay for cell in cells for _, replay in replays(cell) if replay.conditional)
     return sorted({name for replay in same for name in replay.names})
 
 

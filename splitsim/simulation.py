@@ -20,7 +20,8 @@ from splitsim.scenario import PolicySpec, Spec
 from splitsim.steps import Steps
 from splitsim.system.cell import WAYS, Cell, Way
 from splitsim.system.clock import Clock
-from splitsim.system.device import Device, DeviceSpec
+from splitsim.system.device import Device
+from splitsim.system.group import DeviceSpec
 from splitsim.system.happened import device_events
 from splitsim.system.life import arrivals
 from splitsim.system.server import Server

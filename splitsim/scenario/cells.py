@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from splitsim.scenario.document import Path_
 from splitsim.scenario.schema import Scenario
 from splitsim.system.cell import WAYS, CellSpec
 from splitsim.world.fading import Scattered
+from splitsim.world.fading_replay import RecordedFading
 from splitsim.world.latency import shortest_s
 from splitsim.world.replay import Replay, TraceChannel
+
+Recording = Replay | RecordedFading
+
+
+def replays(cell: CellSpec) -> Iterator[tuple[Path_, Recording]]:
+    """Every recording that a cell replays, with its key."""
+    crowd = cell.background
+    parts: dict[Path_, Any] = {
+        ("uplink",): cell.uplink,
+        ("downlink",): cell.downlink,
+        ("uplink", "fading"): getattr(cell.uplink, "fading", None),
+        ("downlink", "fading"): getattr(cell.downlink, "fading", None),
+        ("latency_s",): cell.latency_s,
+        ("transport", "loss"): getattr(cell.transport, "loss", None),
+        ("background", "channel"): None if crowd is None else crowd.channel,
+    }
+    yield from ((key, part) for key, part in parts.items() if isinstance(part, Recording))
 
 
 def replay_oddities(scenario: Scenario) -> Iterator[tuple[Path_, str]]:
     """What is allowed in the replay of recordings, and hardly meant."""
     for name, cell in scenario.cells.items():
-        for key, replay in cell.replays:
+        for key, replay in replays(cell):
             at: Path_ = ("cells", name, *key)
             yield from ((at, what) for what in replay.warnings)
             if isinstance(replay, Replay):
                 odd = [*_crowded(scenario, name, replay), *_misplaced(cell, replay)]
                 yield from ((at, what) for what in odd)
             if isinstance(replay, TraceChannel):
-                yield from ((at, what) for what in _misled(scenario, key[0], replay))
+                yield from ((at, what) for what in _misled(scenario, str(key[0]), replay))
 
 
 def _misled(scenario: Scenario, way: str, channel: TraceChannel) -> Iterator[str]:

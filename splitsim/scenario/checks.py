@@ -26,7 +26,7 @@ from splitsim.scenario.findings import Findings
 from splitsim.scenario.samples import check_samples
 from splitsim.scenario.schema import PolicySpec, Scenario, Spec
 from splitsim.scenario.servers import server_misfits
-from splitsim.system.device import DeviceSpec
+from splitsim.system.group import DeviceSpec
 from splitsim.system.server import ServerSpec
 
 

@@ -19,7 +19,7 @@ from splitsim.profiles import Tables
 from splitsim.scenario.changes import Event, events, phases_s
 from splitsim.scenario.document import Path_
 from splitsim.system.cell import CellSpec
-from splitsim.system.device import DeviceSpec
+from splitsim.system.group import DeviceSpec
 from splitsim.system.server import ServerSpec
 from splitsim.task import Option
 from splitsim.view import Options

@@ -23,11 +23,9 @@ from splitsim.world.around import Around
 from splitsim.world.channel import Channel, FadingChannel, HasSnr
 from splitsim.world.crowd import Crowd
 from splitsim.world.fading import Scattered
-from splitsim.world.fading_replay import RecordedFading
 from splitsim.world.geometry import Geometry
 from splitsim.world.latency import Latency, expected_s
 from splitsim.world.rate import Symbols
-from splitsim.world.replay import Replay
 from splitsim.world.snr import GeometrySnr
 
 Way = Literal["uplink", "downlink"]
@@ -85,23 +83,6 @@ class CellSpec(Component):
     def expected_latency_s(self) -> float:
         """What devices expect: the mean latency, or that at the beginning."""
         return expected_s(self.latency_s)
-
-    @property
-    def replays(self) -> Iterator[tuple[tuple[str, ...], Replay | RecordedFading]]:
-        """Every recording that is replayed, with its key."""
-        crowd = self.background
-        parts: dict[tuple[str, ...], Any] = {
-            ("uplink",): self.uplink,
-            ("downlink",): self.downlink,
-            ("uplink", "fading"): getattr(self.uplink, "fading", None),
-            ("downlink", "fading"): getattr(self.downlink, "fading", None),
-            ("latency_s",): self.latency_s,
-            ("transport", "loss"): getattr(self.transport, "loss", None),
-            ("background", "channel"): None if crowd is None else crowd.channel,
-        }
-        for key, part in parts.items():
-            if isinstance(part, Replay | RecordedFading):
-                yield key, part
 
     @cached_property
     def costs(self) -> CellCosts:
