@@ -217,7 +217,7 @@ class CsvCurve(_Timed):
                 if times_s[-1] <= last_s:
                     table.wrong(row, self.time, f"must be more than {last_s:g}, the row before")
                 last_s = times_s[-1]
-            values = [table.number(row, self.value, least=-1e300) for row in table.rows]
+            values = [table.number(row, self.value, least=-math.inf) for row in table.rows]
         if not times_s:
             raise ValueError(f"{self.file!r} has no rows; add one")
         if last_s / self.step_s > MOST_STEPS and self.between == "line":

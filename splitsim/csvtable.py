@@ -33,7 +33,8 @@ class Table:
             with path.open(newline="", encoding="utf-8-sig") as file:
                 self._read(csv.DictReader(file, restkey=EXCESS, restval="", strict=True))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise BadInput(f"{path}: cannot be read as CSV: {reason(error)}") from error
+            remedy = "; check the path" if isinstance(error, FileNotFoundError) else ""
+            raise BadInput(f"{path}: cannot be read as CSV: {reason(error)}{remedy}") from error
 
     def _read(self, reader: csv.DictReader[str]) -> None:
         self.header = tuple(name.strip() for name in reader.fieldnames or ())
@@ -92,8 +93,9 @@ class Table:
             value = float(row.get(key, ""))
         except ValueError:
             value = math.nan
-        if not least <= value < math.inf:
-            self.wrong(row, key, f"must be a number, {least:g} or more")
+        if not (least <= value and math.isfinite(value)):
+            bound = "" if math.isinf(least) else f", {least:g} or more"
+            self.wrong(row, key, f"must be a number{bound}")
         return value
 
     def numbers(self, row: dict[str, str], key: str) -> tuple[float, ...]:

@@ -60,8 +60,10 @@ def _overloads(row: Row, swept: Sequence[str]) -> Iterator[str]:
     for load, what in LOADS.items():
         if row[load] > 1:
             otherwise = "; unless tasks give up, its queue grows as long as tasks come"
+            times = f"{row[load]:.2f} times the work it can do"
+            offered = times if math.isfinite(row[load]) else "work, and can do none"
             yield (
-                f"{_who(row, swept)}: {what} was offered {row[load]:.2f} times the work it can do"
+                f"{_who(row, swept)}: {what} was offered {offered}"
                 f"{otherwise if row['stable'] else ''}"
             )
 
@@ -75,13 +77,22 @@ def _batteries(row: Row, swept: Sequence[str]) -> Iterator[str]:
 
 
 def _heat(row: Row, swept: Sequence[str]) -> Iterator[str]:
-    if row["throttled"]:
+    if row["throttled"] > 0:  # nan where nobody was there
         yield (
             f"{_who(row, swept)}: the devices were too hot for {row['throttled']:.1%} of the time, "
             "and computed more slowly"
         )
 
 
+def shown(value: Any) -> str:
+    """A swept value, as a file has it: 54e6, not 54000000.0 or 5.4e+07."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float) or "e+" not in text:
+        return text
+    power = 3 * (int(text.partition("e+")[2]) // 3)
+    return f"{value / 10**power:g}e{power}"
+
+
 def _who(row: Row, swept: Sequence[str]) -> str:
-    point = ", ".join(f"{name} = {row[name]}" for name in swept)
+    point = ", ".join(f"{name} = {shown(row[name])}" for name in swept)
     return f"{row['policy']} ({point})" if point else str(row["policy"])

@@ -11,6 +11,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, model_validator
 
 from splitsim.component import Component, NonNegative, Positive
+from splitsim.errors import BadInput
 from splitsim.steps import Steps
 
 
@@ -30,7 +31,7 @@ class Outage(Component):
 def _one_after_another(outages: Sequence[Outage]) -> Sequence[Outage]:
     for one, next_ in pairwise(outages):
         if next_.from_s < one.to_s:
-            raise ValueError(
+            raise BadInput(
                 f"the one from {next_.from_s:g} s begins before that from {one.from_s:g} s is over "
                 f"({one.to_s:g} s); list them in order, or make them one"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
@@ -123,13 +123,20 @@ def _batches(schema: pa.Schema, rows: Sequence[Any]) -> Iterator[pa.RecordBatch]
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Where to write a file that is to be there as a whole or not at all."""
+    """Where to write a file that is to be there as a whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; names the file, not where its beginning was.
+    """
     partial = path.with_name(path.name + ".partial")
     try:
         yield partial
         partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
+    except BaseException as error:
+        with suppress(OSError):
+            partial.unlink()
+        if isinstance(error, OSError) and error.filename == str(partial):
+            error.filename, error.filename2 = str(path), None
         raise
 
 

@@ -225,8 +225,8 @@ def _loads(boards: Table, servers: Table, cells: Table) -> Row:
     board_s = np.maximum(boards["capacity_s"], LEAST_S)
     work_s = servers["offered_s"] / servers["gain"] + servers["background_s"]
     capacity_s = servers["capacity_s"]
-    none_s = np.full(len(work_s), math.inf)
-    server = np.divide(work_s, capacity_s, out=none_s, where=capacity_s > 0)
+    idle_or_down = np.where(work_s > 0, math.inf, 0.0)
+    server = np.divide(work_s, capacity_s, out=idle_or_down, where=capacity_s > 0)
     shared = (cells["direction"] == "uplink") & (cells["sharing"] != "dedicated")
     media = np.max(cells["load"][shared], initial=0.0)
     loads = {

@@ -78,6 +78,8 @@ def _problems(
     yield from (f"{name}: must be above 0, not {sizes[name]:g}" for name in wrong)
     if not wrong and duration_s / step_s > MOST:
         yield f"--step-s: {step_s:g} s makes more than {MOST:,} steps; give a longer one"
+    if not wrong and step_s > duration_s:
+        yield f"--step-s: {step_s:g} s is longer than the {duration_s:g} s of --duration-s"
 
 
 def _areas(steps: Steps, edges_s: Floats, progress: Callable[[float], None]) -> Floats:

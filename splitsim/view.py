@@ -12,6 +12,8 @@ from splitsim.costs import FREE, CellCosts
 from splitsim.entries import Radio
 from splitsim.task import Option
 
+MISSED = 3  # reports in a row after which a server that tells of itself must be down
+
 Place = tuple[float, float]
 
 
@@ -113,6 +115,8 @@ class Options(Sequence[Option]):
         backhaul_s: of each, the latency between the cells and it, one way; of one that changes
             what it is at the beginning.
         places_m: of each, where it stands, in metres; None where nobody said so.
+        silent_after_s: of each, the age of its last word from which on it must be down, for
+            ``MISSED`` reports in a row did not come; inf where it does not report.
         radio: the device's radio.
         ways: what the options come down to.
     """
@@ -128,6 +132,7 @@ class Options(Sequence[Option]):
         radio: Radio,
         costs: CellCosts = FREE,
         places_m: Sequence[Place | None] = (),
+        report_every_s: Sequence[float | None] = (),
     ) -> None:
         self._options = tuple(options)
         parts = [option.parts for option in options]
@@ -147,6 +152,11 @@ class Options(Sequence[Option]):
         self.servers = tuple(servers)
         self.backhaul_s = tuple(backhaul_s)
         self.places_m = tuple(places_m) or (None,) * len(self.servers)
+        every_s = report_every_s or (None,) * len(servers)
+        self.silent_after_s = tuple(
+            math.inf if each_s is None else MISSED * each_s + latency_s + back_s
+            for each_s, back_s in zip(every_s, backhaul_s, strict=True)
+        )
         self.radio = radio
         self.server = _places(options, servers)
         self.correct = np.array([option.mean.correct for option in options])

@@ -641,10 +641,10 @@ def trace(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("--duration-s", "-1"), ["--duration-s: input should be greater than 0, not -1.0"]),
+        (("--duration-s", "-1"), ["--duration-s: must be more than 0, not -1.0"]),
         (("--way", "up"), ["--way: must be uplink, downlink or both, not 'up'"]),
         (("--interval-s", "50", "--duration-s", "9"), ["--interval-s: 50 s is longer than the 9"]),
-        (("--streams", "0", "--limit-bps", "nan"), ["--streams: input", "--limit-bps: input"]),
+        (("--streams", "0", "--limit-bps", "nan"), ["--streams: must be", "--limit-bps: must be"]),
         (("--max-bytes", "1.5"), ["must be a whole number, 1 or more, not '1.5'"]),
     ],
 )
@@ -676,7 +676,7 @@ def test_nothing_is_written_where_nobody_serves(trace):
     [
         (("--listen", "nowhere"), "--listen: 'nowhere' is no address"),
         (("--listen", "192.0.2.1:1"), "--listen: cannot listen at 192.0.2.1:1 ("),
-        (("--give-up-s", "0"), "--give-up-s: input should be greater than 0"),
+        (("--give-up-s", "0"), "--give-up-s: must be more than 0"),
         (("--secret-file", "none"), "none: cannot be read (No such file"),
     ],
 )

@@ -144,6 +144,7 @@ def test_the_least_loaded_is_the_one_that_told_of_the_shortest_wait():
     class Options(list):
         servers = ("a", "b", "c")
         server = np.array([0, 1, 2])
+        silent_after_s = (math.inf, math.inf, math.inf)
 
     class View:
         options = Options()
@@ -158,6 +159,20 @@ def test_the_least_loaded_is_the_one_that_told_of_the_shortest_wait():
     assert policy.choose(View) == 2  # one that never told is taken for idle
     View.told = (Word(0.0, 99.9, 0.0),) * 3
     assert policy.choose(View) == 0
+    Options.silent_after_s = (0.05, 2.0, 2.0)
+    assert policy.choose(View) == 1  # the first should have reported by now
+
+
+@pytest.mark.parametrize("what", ["outages", "backhaul_outages"])
+def test_a_server_that_reports_is_left_when_it_falls_silent(tmp_path, what):
+    """Three reports missed are 0.3 s; once it reports again it is taken again."""
+    outage = [{"from_s": 20, "to_s": 35}]
+    servers = {"edge": {"report_every_s": 0.1, what: outage}, "twin": {"backhaul_s": 0.01}}
+    said = scenario({"p": {**OFFLOAD, "server": "least_loaded"}}, servers=servers)
+    rows = columns(simulate(build(tmp_path, scenario=said).points[0], "p", 0).tasks)
+    down = (rows.created_s > 20.4) & (rows.created_s < 35)
+    assert np.all(rows.server[down] == "twin")
+    assert np.mean(rows.server[rows.created_s > 37] == "edge") > 0.9
 
 
 def test_it_spreads_the_load_where_a_fixed_choice_would_jam(tmp_path):

@@ -157,7 +157,7 @@ def edge(*lines):
         ),
         (
             "discipline: {kind: batching, largest: 8, table: {batch: [1, 2], relative: [1, 1.5]}}",
-            "ends at a batch of 2, and largest is 8; add 8",
+            "ends at a batch of 2, and largest is 8; add sizes up to 8, or make largest 2",
         ),
         (
             "discipline: {kind: batching, largest: 2, table: {batch: [2, 4], relative: [1, 1.5]}}",
@@ -181,7 +181,7 @@ def edge(*lines):
         ),
         (
             "discipline: {kind: batching, largest: 128, table: {file: resnet152@h100.csv}}",
-            "ends at a batch of 64, and largest is 128; add 128",
+            "ends at a batch of 64, and largest is 128; add sizes up to 128, or make largest 64",
         ),
         (f"discipline: {{kind: batching, {TABLE}}}", "discipline.largest: is missing"),
         ("discipline: {kind: edf}", "no device has a deadline_s to go by; give them one, or make"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 WIDE = 160  # columns of a table that is not printed on a terminal
-SHOWN = 60  # rows of a table by phase
+SHOWN = 30  # rows of a table by phase
 
 app = typer.Typer(
     help="Simulate split computing: devices, fading channels, loaded edge servers.",
@@ -72,8 +73,14 @@ def _failed(error: Exception) -> int:
     message = getattr(error, "format_message", None)
     if message is None:
         raise error
-    _complain(f"splitsim: {message().rstrip('.')}; see 'splitsim --help'")
+    what = _NO_NUMBER.sub(lambda found: _NUMBERS[found[1]], message()).rstrip(".")
+    _complain(f"splitsim: {what}; see 'splitsim --help'")
     return 2
+
+
+# What Typer says of a text that is no number, and what we say of it.
+_NO_NUMBER = re.compile(r"Input should be a valid (\w+), unable to parse string as an? \1")
+_NUMBERS = {"number": "must be a number", "integer": "must be a whole number"}
 
 
 def _reason(error: OSError) -> str:
@@ -208,12 +215,13 @@ def _finish(results: Results) -> None:
     rows, swept = results.summary_rows, list(results.manifest["points"][0]["swept"])
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
     if rows:
-        console.print(summary_table(rows, swept))
+        console.print(summary_table(rows, swept, console))
     if len(results.phase_rows) > SHOWN:
-        _print(f"\nby phase between changes: {results.folder / 'phases.csv'}")
+        count, where = len(results.phase_rows), results.folder / "phases.csv"
+        _print(f"\nby phase between changes: {count} rows in {where}, and in the report")
     elif results.phase_rows:
         _print("")
-        console.print(phases_table(results.phase_rows, swept))
+        console.print(phases_table(results.phase_rows, swept, console))
     for note in notes(rows, swept, results.manifest.get("replayed", ())):
         _print(f"* {note}")
     if rows and results.shifts:

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from splitsim.cli.fit import fitting
 from splitsim.notes import is_overloaded
 from splitsim.notes import notes as summary_notes
+from splitsim.report.look import value_text
 from splitsim.task import DROPPED, TIMEOUT, UNFINISHED
 
 FAILED = (TIMEOUT, DROPPED, UNFINISHED)
@@ -32,27 +35,36 @@ COLUMNS = (
     ("sent_bytes_mean", "sent\nkB/task", 1e-3, 1),
 )
 EXITED = ("exited", "exited\n%", 1e2, 1)  # only where some task was
+SPARE = (  # columns that go first where a terminal is narrow
+    *("sent_bytes_mean", "latency_p50_s", "board_power_w", "latency_p99_s", *FAILED),
+    *("goodput", "tasks", "latency_mean_s", "latency_p95_all_s"),
+)
 
 
-def summary_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
+def summary_table(
+    rows: Sequence[Row], swept: Sequence[str], console: Console | None = None
+) -> Table:
     """A row per point and policy.
 
     Args:
         rows: of the summary.
         swept: names of the swept parameters.
+        console: what it must fit; without one, nothing is left out.
     """
-    failed = [name for name in FAILED if any(row[name] for row in rows)]
-    columns = [*COLUMNS, *([EXITED] if any(row["exited"] > 0 for row in rows) else [])]
-    table = _table(swept)
-    for _, heading, _, _ in columns:
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name in failed:
-        table.add_column(name, justify="right", no_wrap=True)
-    for n, row in enumerate(rows):
-        numbers = [_cell(row, *column) for column in columns]
-        counts = [f"{row[name]:,}" for name in failed]
-        table.add_row(*_names(row, swept), *numbers, *counts, end_section=_ends_point(rows, n))
-    return table
+    failed = [(name, name, 1, 0) for name in FAILED if any(row[name] for row in rows)]
+    exited = [EXITED] if any(row["exited"] > 0 for row in rows) else []
+    columns = {column[0]: column for column in (*COLUMNS, *exited, *failed)}
+
+    def build(names: Sequence[str]) -> Table:
+        table = _table(swept)
+        for name in names:
+            table.add_column(columns[name][1], justify="right", no_wrap=True)
+        for n, row in enumerate(rows):
+            numbers = [_cell(row, *columns[name]) for name in names]
+            table.add_row(*_names(row, swept), *numbers, end_section=_ends_point(rows, n))
+        return table
+
+    return build([*columns]) if console is None else fitting(console, [*columns], SPARE, build)
 
 
 # of a phase: column of the summary, heading, factor, digits
@@ -67,23 +79,35 @@ OF_PHASE = (
 )
 
 
-def phases_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
+def phases_table(
+    rows: Sequence[Row], swept: Sequence[str], console: Console | None = None
+) -> Table:
     """A row per point, phase and policy.
 
     Args:
         rows: of the summary by phase.
         swept: names of the swept parameters.
+        console: what it must fit; without one, nothing is left out.
     """
+    columns = {column[0]: column for column in OF_PHASE}
+
+    def build(names: Sequence[str]) -> Table:
+        return _phases(rows, swept, [columns[name] for name in names])
+
+    return build([*columns]) if console is None else fitting(console, [*columns], SPARE, build)
+
+
+def _phases(rows: Sequence[Row], swept: Sequence[str], columns: Sequence[Any]) -> Table:
     ordered = sorted(rows, key=lambda row: (row["point"], row["phase"]))  # policies stay in order
     table = _table([*swept, "created, s"], "by phase between changes")
-    for _, heading, _, _ in OF_PHASE:
+    for _, heading, _, _ in columns:
         table.add_column(heading, justify="right", no_wrap=True)
     for n, row in enumerate(ordered):
         next_ = ordered[n + 1] if n + 1 < len(ordered) else None
         ends = next_ is None or (next_["point"], next_["phase"]) != (row["point"], row["phase"])
-        swept_names = (escape(str(row[name])) for name in swept)
+        swept_names = (escape(value_text(row[name])) for name in swept)
         span = f"{row['from_s']:g} to {row['to_s']:g}"
-        cells = [_cell(row, *column) for column in OF_PHASE]
+        cells = [_cell(row, *column) for column in columns]
         table.add_row(*swept_names, span, row["policy"], *cells, end_section=ends)
     return table
 
@@ -122,7 +146,7 @@ def best_table(rows: Sequence[Row], swept: Sequence[str]) -> Table:
         table.add_column(BEST[metric], justify="right", no_wrap=True)
     for n, row in enumerate(rows):
         shares = [_number(100 * row[f"{metric}_best"], 0) for metric in metrics]
-        names = (escape(str(row[name])) for name in swept)
+        names = (escape(value_text(row[name])) for name in swept)
         table.add_row(*names, row["policy"], *shares, end_section=_ends_point(rows, n))
     return table
 
@@ -151,7 +175,7 @@ def _ends_point(rows: Sequence[Row], n: int) -> bool:
 def _names(row: Row, swept: Sequence[str]) -> list[str]:
     """What was swept, and the policy, marked where it is overloaded."""
     mark = " [red]*[/red]" if is_overloaded(row) else ""
-    return [*(escape(str(row[name])) for name in swept), row["policy"] + mark]
+    return [*(escape(value_text(row[name])) for name in swept), row["policy"] + mark]
 
 
 def _cell(row: Row, name: str, _: str, factor: float, digits: int) -> str:

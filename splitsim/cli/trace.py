@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,10 +35,13 @@ from splitsim.cli.trace_read import (
 from splitsim.errors import BadInput
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from splitsim.world.traces import Recording, Trace
 
+MOST_BINS = 10_000_000
+SPARE = ("min", "5 %", "median", "max", "lag 1", "95 %", "outages", "zero", "std", "longest")
 WIDE = 200  # columns of a table that is not printed on a terminal
 RATE_FILES = (".csv", ".up", ".down")
 
@@ -74,14 +77,14 @@ def info(
     no_header: NoHeader = False,
 ) -> None:
     """Tell of traces: length, mean, deviation, percentiles, outages, correlation."""
-    _check_bin(bin_s)
     how = read_options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
     traces = read_all(files, how, way)
+    _check_bin(bin_s, traces)
     warn(traces)
     from rich.console import Console
 
     console = Console() if sys.stdout.isatty() else Console(width=WIDE)
-    console.print(_table(traces, bin_s))
+    console.print(_table(traces, bin_s, console))
 
 
 @app.command()
@@ -101,11 +104,11 @@ def plot(
     no_header: NoHeader = False,
 ) -> None:
     """Draw traces over each other: rate over time and its distribution, as a page."""
-    _check_bin(bin_s)
     if out.suffix.lower() not in {".html", ".htm"}:
         raise BadInput(f"--out: {out} must end in .html")
     how = read_options(form, time, rate, time_unit_s, rate_unit_bps, hold, missing, no_header)
     traces = read_all(files, how, way)
+    _check_bin(bin_s, traces)
     warn(traces)
     from splitsim.report.traces import write_trace_page
 
@@ -192,9 +195,13 @@ def generate(
     print(out)
 
 
-def _check_bin(bin_s: float) -> None:
+def _check_bin(bin_s: float, traces: Mapping[str, Trace]) -> None:
     if not 0 < bin_s < math.inf:
         raise BadInput(f"--bin-s: must be above 0, not {bin_s:g}")
+    longest_s = max(trace.period_s for trace in traces.values())
+    if longest_s / bin_s > MOST_BINS:
+        what = f"{bin_s:g} s makes more than {MOST_BINS:,} bins of {longest_s:g} s"
+        raise BadInput(f"--bin-s: {what}; give a longer one")
 
 
 def _part(recording: Recording, way: str | None, out: Path) -> Trace | Recording:
@@ -220,18 +227,29 @@ def _write(out: Path, made: Trace | Recording, comments: list[str]) -> None:
             write_mahimahi(partial, made)
 
 
-def _table(traces: Mapping[str, Trace], bin_s: float) -> Table:
+def _table(traces: Mapping[str, Trace], bin_s: float, console: Console) -> Table:
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
+    from splitsim.cli.fit import fitting
     from splitsim.report.traces import HEADINGS, statistics_cells
     from splitsim.world.traces import trace_statistics
 
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
-    table.add_column("trace", overflow="fold")
-    for title, unit in HEADINGS:
-        table.add_column(f"{title}\n{unit}", justify="right", no_wrap=True)
-    for name, trace in traces.items():
-        table.add_row(escape(name), *statistics_cells(trace_statistics(trace, bin_s)))
-    return table
+    titles = [title for title, _ in HEADINGS]
+    lines = {
+        name: dict(zip(titles, statistics_cells(trace_statistics(trace, bin_s)), strict=True))
+        for name, trace in traces.items()
+    }
+
+    def build(shown: Sequence[str]) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False)
+        table.add_column("trace", overflow="fold")
+        for title, unit in HEADINGS:
+            if title in shown:
+                table.add_column(f"{title}\n{unit}", justify="right", no_wrap=True)
+        for name, cells in lines.items():
+            table.add_row(escape(name), *(cells[title] for title in shown))
+        return table
+
+    return fitting(console, titles, SPARE, build)

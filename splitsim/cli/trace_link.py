@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -71,6 +72,10 @@ def record(
     terms = _terms(way, duration_s, interval_s, warmup_s, streams, limit_bps, max_bytes)
     server, port = link.address(host, "HOST", link.PORT)
     secret = link.read_secret(secret_file)
+    if out.suffix.lower() != ".csv":
+        raise BadInput(f"--out: {out} must end in .csv")
+    if not out.absolute().parent.is_dir():
+        raise BadInput(f"--out: {out.parent} is no folder; make it first")
     if out.exists():
         raise BadInput(f"--out: {out} is there already; a measurement is not written over")
     with ShareBar(f"recording {host}") as bar, _Sink(out, terms, host, bar) as sink:
@@ -101,7 +106,11 @@ def _told(error: Any) -> str:
     if error["loc"][0] == "ways":
         return f"--way: must be uplink, downlink or both, not {error['input']!r}"
     option = str(error["loc"][0]).replace("_", "-")
-    return f"--{option}: {error['msg'].lower()}, not {error['input']!r}"
+    return f"--{option}: {_words(error)}, not {error['input']!r}"
+
+
+def _words(error: Any) -> str:
+    return str(error["msg"]).replace("Input should be", "must be").replace("greater", "more")
 
 
 class _Sink:
@@ -225,7 +234,8 @@ def serve(
     try:
         server = link.Server(host, port, secret, limits, complain)
     except OSError as error:
-        reason = error.strerror or error
+        known = error.errno is not None and error.errno > 0
+        reason = os.strerror(error.errno or 0) if known else error.strerror or error
         raise BadInput(f"--listen: cannot listen at {listen} ({reason}); give another") from None
     complain(f"listening at {host}:{server.port}; end with Ctrl-C")
     try:
@@ -243,5 +253,5 @@ def _limits(max_duration_s: float, max_bytes: int, give_up_s: float) -> Any:
     try:
         return Limits(duration_s=max_duration_s, max_bytes=max_bytes, give_up_s=give_up_s)
     except ValidationError as error:
-        told = (f"{options[str(e['loc'][0])]}: {e['msg'].lower()}" for e in error.errors())
+        told = (f"{options[str(e['loc'][0])]}: {_words(e)}" for e in error.errors())
         raise BadInput(*told) from None

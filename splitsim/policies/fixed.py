@@ -51,7 +51,10 @@ class Split:
 
     def reset(self, options: Options, rng: np.random.Generator) -> None:
         """Find the option, or one for each server."""
-        way = self._model, self._cut
+        way, known = (self._model, self._cut), (*options.servers, NEAREST, LEAST_LOADED)
+        if options.servers and self._server is not None and self._server not in known:
+            what = f"no server {self._server!r} for {self._model!r}"
+            raise LookupError(f"{what}; there are {', '.join(known)}")
         if self._server in options.servers or self._server not in (NEAREST, LEAST_LOADED):
             self._ways = [options.find(*way, self._server, self._exit)]
         else:

@@ -49,11 +49,14 @@ def least_loaded(view: View, ways: Sequence[int]) -> int:
 
     What it told is old: the time that has passed since is taken off, down to the average of what
     it told, until that is too old as well; one that never told anything is taken for idle. So a
-    server that was busy is asked again. Of equal ones the first is taken.
+    server that was busy is asked again. One that reports and has fallen silent is taken for down.
+    Of equal ones the first is taken.
     """
     return min(ways, key=lambda way: _wait_s(view, int(view.options.server[way])))
 
 
 def _wait_s(view: View, server: int) -> float:
     word = view.told[server]
+    if view.now_s - max(word.at_s, 0.0) > view.options.silent_after_s[server]:
+        return math.inf
     return wait_s(word, view.now_s - word.at_s, FORGET_AFTER_S)

@@ -86,9 +86,10 @@ POINT_FIGURES = (
     TIME_LINE,
 )
 SWEEP_CAPTIONS = (
-    "Over all tasks; one without an answer counts as infinite (\N{INFINITY} at the top).",
-    "Over all tasks, infinite where more than 5 % got no answer. Bars: 95 % interval of the "
-    "replications' percentiles, where every task was answered.",
+    "Over all tasks; one without an answer counts as infinite (\N{INFINITY} at the top), as does "
+    "all that waits in a queue that grows without bound.",
+    "Over all tasks, infinite where more than 5 % got no answer or a queue grows without bound. "
+    "Bars: 95 % interval of the replications' percentiles, where every task was answered.",
     "Mean over all tasks, without the board's idle power. Bars: 95 % interval of the mean over "
     "replications.",
     "Share of all tasks that were late or got no answer. Bars: 95 % interval of the mean over "

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from splitsim.notes import shown
+
 # Okabe and Ito's colours (Color Universal Design, 2008) that are seen on white and on black;
 # beyond them the lines are dashed.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -145,5 +147,5 @@ def point_name(swept: Mapping[str, Any]) -> str:
 
 def value_text(value: Any) -> str:
     """A swept value, on one line."""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = shown(value)
     return text if len(text) <= 60 else text[:59] + ELLIPSIS

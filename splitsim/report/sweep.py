@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
+NO_VALUE = "no value: a queue grows, or too few got an answer"
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -30,8 +32,15 @@ class Metric:
     interval: str | None = None
     of_done: bool = False
 
+    def value(self, row: Row) -> float:
+        """Of the column; inf for a latency that would only say how long the run was."""
+        grows = not row["stable"] and self.kind == "seconds"
+        return math.inf if grows else float(row[self.column])
+
     def half_width(self, row: Row) -> float:
         """Half the 95 % interval; 0 where it is not known."""
+        if math.isinf(self.value(row)):
+            return 0.0
         if self.interval is None or (self.of_done and row["done"] < row["tasks"]):
             return 0.0
         half = float(row[self.interval])
@@ -53,14 +62,14 @@ def sweep_lines(
     rows: Sequence[Row], parameter: str, metric: Metric, looks: Mapping[str, Line]
 ) -> go.Figure:
     """A column of the summary against a swept number, by policy, with intervals if known."""
-    values = [float(row[metric.column]) for row in rows]
+    values = [metric.value(row) for row in rows]
     scale = unit(metric.kind, values)
     top = _top(rows, metric)
     traces: list[Any] = []
     for n, (policy, look) in enumerate(looks.items()):
         own = [row for row in rows if row["policy"] == policy]
         traces.append(_sweep_line(own, parameter, metric, scale, policy, look))
-        endless = [row[parameter] for row in own if math.isinf(row[metric.column])]
+        endless = [row[parameter] for row in own if math.isinf(metric.value(row))]
         traces += [_endless(endless, 0.94 * top * scale.factor, n, policy, look)] if endless else []
     xs = [float(row[parameter]) for row in rows]
     wide = min(xs, default=0) > 0 and max(xs) > SPREAD * min(xs)
@@ -71,7 +80,7 @@ def sweep_lines(
 
 def _top(rows: Sequence[Row], metric: Metric) -> float:
     """Where the axis ends: above all values, and their intervals if these are not too long."""
-    values = [float(row[metric.column]) for row in rows]
+    values = [metric.value(row) for row in rows]
     largest = max((v for v in values if math.isfinite(v)), default=1.0) or 1.0
     ends = [v + metric.half_width(row) for v, row in zip(values, rows, strict=True)]
     bars = max((v for v in ends if math.isfinite(v)), default=largest)
@@ -84,7 +93,7 @@ def _sweep_line(
 ) -> Any:
     import plotly.graph_objects as go
 
-    finite = [row[metric.column] if math.isfinite(row[metric.column]) else None for row in rows]
+    finite = [value if math.isfinite(value) else None for value in map(metric.value, rows)]
     return go.Scatter(
         x=[row[parameter] for row in rows],
         y=[None if value is None else value * scale.factor for value in finite],
@@ -115,5 +124,5 @@ def _endless(xs: Sequence[float], top: float, n: int, policy: str, look: Line) -
         textposition=sides[n % len(sides)],
         textfont={"color": look.colour, "size": 16},
         meta=policy,
-        hovertemplate=f"no value: too few got an answer<extra>{short(policy)}</extra>",
+        hovertemplate=f"{NO_VALUE}<extra>{short(policy)}</extra>",
     )

@@ -168,7 +168,7 @@ def shifts_table(
 def _unit_of(kind: str, rows: Sequence[Row]) -> Unit:
     """One unit for all columns of a kind, so that they can be compared."""
     keys = [column.key for column in SUMMARY if column.kind == kind]
-    return unit(kind, (row[key] for key in keys for row in rows))
+    return unit(kind, (row[key] for key in keys for row in rows if not _grows(row, key)))
 
 
 def _summary_line(row: Row, units: Sequence[Unit]) -> Line:
@@ -177,10 +177,15 @@ def _summary_line(row: Row, units: Sequence[Unit]) -> Line:
 
 
 def _cell(row: Row, column: Column, found: Unit) -> Cell:
-    if not row["stable"] and column.key.startswith("latency"):
+    if _grows(row, column.key):
         return Cell("grows", marked=True)
     interval = row[column.interval] if column.interval else math.nan
     return Cell(found.text(row[column.key]), found.interval(interval))
+
+
+def _grows(row: Row, key: str) -> bool:
+    """Whether a latency would only say how long the run was."""
+    return not row["stable"] and key.startswith("latency")
 
 
 def _best(row: Row, key: str, found: Unit) -> Cell:
@@ -202,7 +207,8 @@ def _busiest(row: Row) -> Cell:
 
 
 def _pivot(rows: Sequence[Row], swept: Sequence[Mapping[str, Any]], column: Column) -> Table:
-    found = unit(column.kind, (row[column.key] for row in rows))
+    known = (row[column.key] for row in rows if not _grows(row, column.key))
+    found = unit(column.kind, known)
     policies = list(dict.fromkeys(str(row["policy"]) for row in rows))
     cells = {(row["point"], row["policy"]): _cell(row, column, found) for row in rows}
     lines = [

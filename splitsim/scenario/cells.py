@@ -31,9 +31,12 @@ def replays(cell: CellSpec) -> Iterator[tuple[Path_, Recording]]:
     yield from ((key, part) for key, part in parts.items() if isinstance(part, Recording))
 
 
-def replay_oddities(scenario: Scenario) -> Iterator[tuple[Path_, str]]:
-    """What is allowed in the replay of recordings, and hardly meant."""
+def channel_oddities(scenario: Scenario) -> Iterator[tuple[Path_, str]]:
+    """What is allowed of channels and in the replay of recordings, and hardly meant."""
     for name, cell in scenario.cells.items():
+        for way, channel in (("uplink", cell.uplink), ("downlink", cell.downlink)):
+            if not isinstance(channel, Replay):
+                yield from ((("cells", name, way), what) for what in channel.warnings)
         for key, replay in replays(cell):
             at: Path_ = ("cells", name, *key)
             yield from ((at, what) for what in replay.warnings)

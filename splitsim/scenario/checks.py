@@ -14,10 +14,10 @@ from splitsim.profiles import Tables
 from splitsim.rng import stream
 from splitsim.scenario.cells import (
     cell_misfits,
+    channel_oddities,
     fading_misfits,
     patience_misfits,
     place_misfits,
-    replay_oddities,
 )
 from splitsim.scenario.conditions import never_cool, too_late, unused_warmup
 from splitsim.scenario.document import Document, Path_, did_you_mean, listed
@@ -91,7 +91,7 @@ class Checks:
             (found.wrong if is_wrong else found.odd)(path, what)
         for what in unused_warmup(scenario):
             found.odd(("warmup_s",), what)
-        for path, what in replay_oddities(scenario):
+        for path, what in channel_oddities(scenario):
             found.odd(path, what)
 
     def _profiles(self) -> None:

@@ -284,8 +284,9 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
     """`` (did you mean ...?)`` where a word resembles one that exists, else nothing."""
-    close = difflib.get_close_matches(str(word), list(words), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    by_lower = {str(word).lower(): word for word in words}
+    close = difflib.get_close_matches(str(word).lower(), list(by_lower), n=1)
+    return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
 
 
 def listed(names: Iterable[Any]) -> str:

@@ -33,6 +33,7 @@ TYPES = {
     "sequence_type": "a list",
     "is_instance_of": "a list",
     "sequence_str": "a list",
+    "tuple_type": "a list",
     "none_required": "nothing",
 }
 LIMITS = {
@@ -41,10 +42,12 @@ LIMITS = {
     "less_than": "must be less than {lt:,.10g}",
     "less_than_equal": "must be {le:,.10g} or less",
     "too_short": "must have {min_length} or more members",
+    "too_long": "must have {max_length} members at most",
     "string_too_long": "must have {max_length} letters at most",
     "literal_error": "must be {expected}",
     "string_pattern_mismatch": "must be A-Z, a-z, 0-9, - and _ only, and not begin with - or _",
 }
+SIZES = ("too_short", "too_long", "string_too_long")
 LONGEST = 60  # letters of a value that are shown
 
 
@@ -135,7 +138,7 @@ def _either(words: Sequence[str]) -> str:
 
 
 def _amount(kind: str, value: Any) -> str:
-    sized = isinstance(value, list | dict | str) and kind in ("too_short", "string_too_long")
+    sized = isinstance(value, list | dict | str) and kind in SIZES
     return str(len(value)) if sized else show(value)
 
 

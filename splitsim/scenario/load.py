@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from splitsim.errors import BadInput
 from splitsim.profiles import Tables, shipped
 from splitsim.scenario.checks import Checks
-from splitsim.scenario.document import Document, Path_
+from splitsim.scenario.document import Document, Path_, did_you_mean
 from splitsim.scenario.explain import explain, show
 from splitsim.scenario.schema import MOST, LoadedScenario, Scenario, Spec
 from splitsim.scenario.strict import Overrides, read_mapping
 from splitsim.world.traces import FadingTrace, Trace, read_beside, read_fading, read_trace
-from splitsim.world.traces.library import fetched
+from splitsim.world.traces.library import fetched, origin, public
 from splitsim.world.traces.read import Beside
+
+Recorded = TypeVar("Recorded", Trace, FadingTrace)
 
 NOT_SWEPT = ("name", "seeds", "sweep", "tables")
 
@@ -54,6 +56,7 @@ class _Loader:
         self._read_beside_once = lru_cache(read_beside)
         self._read_fading_once = lru_cache(read_fading)
         self._tables = Tables((shipped(),))
+        self._origins: dict[str, str] = {}  # of recordings, by name
 
     def load(self) -> LoadedScenario:
         data = self._document.data
@@ -64,6 +67,8 @@ class _Loader:
         if self._problems:
             raise BadInput(*(_told(*found, len(points)) for found in self._problems.items()))
         specs = [point for point in points if point is not None]
+        for name, source in self._origins.items():
+            self._tables.provenance.append({"table": name, "basis": {}, "source": source})
         fits = [fit for name in _hardware(specs) for fit in self._tables.fits(name)]
         return LoadedScenario(
             path=self._path,
@@ -149,13 +154,31 @@ class _Loader:
             self._wrong(self._document, ("sweep",), what)
 
     def _read_trace(self, file: str, **how: Any) -> Trace:
-        return self._read_once(self._find(file, "channels"), **how)
+        return self._known(file, lambda path: self._read_once(path, **how))
 
     def _read_beside(self, file: str, key: Beside, **how: Any) -> Trace:
-        return self._read_beside_once(self._find(file, "channels"), key, **how)
+        return self._known(file, lambda path: self._read_beside_once(path, key, **how))
 
     def _read_fading(self, file: str, **how: Any) -> FadingTrace:
-        return self._read_fading_once(self._find(file, "channels"), **how)
+        return self._known(file, lambda path: self._read_fading_once(path, **how))
+
+    def _known(self, file: str, read: Callable[[Path], Recorded]) -> Recorded:
+        """A recording, whose origin is part of what a run rests on."""
+        path = self._find(file, "channels")
+        if not _is_there(path):
+            self._check_known(file)
+        recorded = read(path)
+        self._origins[path.name] = origin(path)
+        return recorded
+
+    def _check_known(self, file: str) -> None:
+        """A trace that is not there may be one to fetch, or nearly the name of one of ours."""
+        data_set, _, name = file.rpartition("/")
+        if name and data_set in public():
+            raise BadInput(f"{file}: is not here; get it with: splitsim trace fetch {data_set}")
+        ours = [path.name for at in self._tables.folders for path in (at / "channels").glob("*.*")]
+        if not data_set and (close := did_you_mean(file, ours)):
+            raise BadInput(f"{file}: no such file{close}")
 
     def _find(self, file: str, room: str = "paths") -> Path:
         """Where a file is, or should be; what is looked for is part of what a run rests on.

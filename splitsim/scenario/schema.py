@@ -163,6 +163,7 @@ class Spec:
             compute_w=self.hardware[device.name].compute_w,
             radio=self.radios[device.cell],
             costs=cell.costs,
+            report_every_s=[server.report_every_s for server in servers.values()],
         )
 
 

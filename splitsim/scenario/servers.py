@@ -9,6 +9,7 @@ from splitsim.entries import Hardware
 from splitsim.profiles import Tables
 from splitsim.scenario.document import Path_, listed
 from splitsim.scenario.schema import Scenario
+from splitsim.system.disciplines.batching import BatchingDiscipline
 from splitsim.system.server import ServerSpec
 
 
@@ -25,6 +26,7 @@ def server_misfits(
         hardware = tables.hardware(server.hardware)
         found = [
             *server.misfits(compared=compared),
+            *_batches(server, scenario.models),
             *_memory(server, hardware, scenario.models, tail_bytes),
             *_power(server, hardware),
         ]
@@ -45,6 +47,14 @@ def _classes(scenario: Scenario) -> Iterator[tuple[Path_, str]]:
             if "deadline_s" in server.discipline.knows:
                 what = "no device has a deadline_s to go by; give them one, or make it fifo"
                 yield ("servers", name, "discipline", "kind"), what
+
+
+def _batches(server: ServerSpec, models: Sequence[str]) -> Iterator[tuple[Path_, str]]:
+    """Tables of single models must be of models that there are."""
+    if isinstance(server.discipline, BatchingDiscipline):
+        for name in server.discipline.tables.keys() - set(models):
+            path = ("discipline", "tables", name)
+            yield path, f"is none of the models; there are {listed(models)}"
 
 
 def _memory(

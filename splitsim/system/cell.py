@@ -42,6 +42,9 @@ class Setup(Component):
 def _number_as_setup(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"uplink": value, "downlink": value}
+    if not isinstance(value, dict | Component):
+        what = "must be a number, or a mapping of uplink and downlink"
+        raise ValueError(what)  # noqa: TRY004 - pydantic's way
     return value
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -20,9 +21,11 @@ from splitsim.world.fading import Fading, NoFading
 from splitsim.world.rate import RateMap
 from splitsim.world.replay import TraceChannel
 from splitsim.world.snr import MeanSnr, Snr
+from splitsim.world.traces.units import in_words
 from splitsim.world.travel import Gains
 from splitsim.world.wifi import Wifi
 
+FEW = 1000.0  # bit/s or Hz, below which megas were meant
 STEPS = 256  # of a mean SNR, in a stretch without fading
 
 
@@ -31,6 +34,13 @@ class ConstantChannel(Component):
 
     kind: Literal["constant"]
     rate_bps: Curve
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is odd about it: a rate that is likely to be meant in another unit."""
+        most_bps = self.rate_bps.extremes[1]
+        few = f"rate_bps: {in_words(most_bps)} is what few links have; is the unit right?"
+        return [few] if 0 < most_bps < FEW else []
 
     def steps(self, around: Around) -> Steps:
         """The rate over time in bit/s."""
@@ -49,6 +59,12 @@ class _Heard(Component):
     def _fits(self) -> Self:
         _agrees(self.rate, self.bandwidth_hz)
         return self
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is odd about it: a bandwidth that is likely to be meant in another unit."""
+        few = f"bandwidth_hz: {self.bandwidth_hz:g} Hz is what few radios have; is the unit right?"
+        return [few] if self.bandwidth_hz < FEW else []
 
     @abstractmethod
     def _gains(self, around: Around) -> Gains:

@@ -11,11 +11,7 @@ from pydantic import Field
 from splitsim.component import Component, Count, Curve, Positive
 from splitsim.world.arrivals import unit_arrivals
 from splitsim.world.channel import Channel
-from splitsim.world.service import ConstantService, ExponentialService, LognormalService
-
-Sizes = Annotated[
-    ConstantService | LognormalService | ExponentialService, Field(discriminator="kind")
-]
+from splitsim.world.service import ConstantService, Sizes
 
 
 class PoissonCrowd(Component):

@@ -44,6 +44,9 @@ class Wlan(Component):
     def _rises(self) -> Wlan:
         if self.cw_max < self.cw_min:
             raise ValueError(f"cw_max must be at least cw_min ({self.cw_min})")
+        if (reached := (self.cw_min + 1) * 2**self.doublings - 1) != self.cw_max:
+            what = f"doubling from cw_min ({self.cw_min}) comes to {reached:,}"
+            raise ValueError(f"cw_max {self.cw_max:,}: {what}; make it that")
         return self
 
     @property

@@ -17,7 +17,7 @@ from splitsim.errors import BadInput
 from splitsim.rng import CHUNK
 from splitsim.steps import Steps
 from splitsim.world.arrivals import unit_arrivals
-from splitsim.world.service import ConstantService, Service
+from splitsim.world.service import ConstantService, Sizes
 
 Jobs = Iterator[tuple[float, float]]
 SOON = 1e-9  # seconds of work; a load that does not bring them any more is over
@@ -46,7 +46,7 @@ class PoissonLoad(_Drawn):
 
     kind: Literal["poisson"]
     work_s: Positive
-    service: Service = ConstantService()
+    service: Sizes = ConstantService()
     priority: int = 0
     deadline_s: Positive | None = None
 
@@ -65,7 +65,7 @@ class PeriodicLoad(_Drawn):
 
     kind: Literal["periodic"]
     work_s: Positive
-    service: Service = ConstantService()
+    service: Sizes = ConstantService()
     priority: int = 0
     deadline_s: Positive | None = None
 
@@ -92,7 +92,7 @@ class BurstyLoad(_Drawn):
     peak: Annotated[float, Field(gt=1, allow_inf_nan=False)]
     burst_s: Positive
     calm_s: Positive
-    service: Service = ConstantService()
+    service: Sizes = ConstantService()
     priority: int = 0
     deadline_s: Positive | None = None
 

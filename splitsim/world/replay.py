@@ -18,6 +18,8 @@ from splitsim.world.around import Around
 from splitsim.world.traces import Format, Trace, Way, read_trace
 from splitsim.world.windows import joined, laid_out, rotated, shared, window_s, windows
 
+MOST_PIECES = 10_000_000
+
 READING = (
     *("format", "way", "header", "time", "rate", "time_unit_s", "rate_unit_bps"),
     *("hold", "missing", "repeats", "max_hold_s", "gaps"),
@@ -220,6 +222,10 @@ class Replay(Component):
             for key, value in (("from_s", self.from_s), ("to_s", self.to_s or 0.0)):
                 if value > trace.period_s or (key == "from_s" and value == trace.period_s):
                     yield f"{key} {value:g} is beyond the {trace.period_s:g} s of {name}"
+            for key, piece_s in (("resample_s", self.resample_s), ("segment_s", self.segment_s)):
+                if piece_s is not None and trace.period_s / piece_s > MOST_PIECES:
+                    cuts = f"cuts the {trace.period_s:g} s of {name} into more than"
+                    yield f"{key} {piece_s:g} {cuts} {MOST_PIECES:,} pieces; give a longer one"
 
     def _unusable(self) -> Iterator[str]:
         whole_s = self._total_s

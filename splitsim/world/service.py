@@ -57,6 +57,10 @@ class RecordedService(Component):
         return endless(rng.random)
 
 
+# Factors that need no table of runs: of sizes, or of others' work.
+Sizes = Annotated[
+    ConstantService | LognormalService | ExponentialService, Field(discriminator="kind")
+]
 Service = Annotated[
     ConstantService | LognormalService | ExponentialService | RecordedService,
     Field(discriminator="kind"),

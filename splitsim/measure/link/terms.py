@@ -82,6 +82,6 @@ def address(text: str, option: str, port: int | None = None) -> tuple[str, int]:
     if not colon or "]" in number or (":" in host and not host.startswith("[")):
         host, number = text, "" if port is None else str(port)
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not number.isdecimal() or int(number) > 65_535:
+    if not host or "/" in host or not number.isdecimal() or int(number) > 65_535:
         raise BadInput(f"{option}: {text!r} is no address; give one like 192.0.2.1:{PORT}")
     return host, int(number)

@@ -63,7 +63,8 @@ class Wire:
                 return False
             got = self.connection.recv(4096)
         except (OSError, ValueError) as error:  # ValueError: closed by ourselves
-            raise LinkFailed(f"the other side is gone ({error})") from error
+            why = (isinstance(error, OSError) and error.strerror) or error
+            raise LinkFailed(f"the other side is gone ({why})") from error
         if not got:
             raise LinkFailed("the other side has closed the connection")
         self._buffer += got

@@ -63,12 +63,14 @@ class BatchTable(Component):
 
     def problem(self, largest: int) -> str | None:
         """Why it is no table for batches of up to some size, if it is none."""
-        if self._sizes[-1] < largest:
-            return f"ends at a batch of {self._sizes[-1]}, and largest is {largest}; add {largest}"
+        if (last := self._sizes[-1]) < largest:
+            remedy = f"add sizes up to {largest}, or make largest {last}"
+            return f"ends at a batch of {last}, and largest is {largest}; {remedy}"
         factors = self.factors(largest)
         for size, (one, other) in enumerate(pairwise(factors), 2):
             if other < one:
-                return f"a batch of {size} takes less time than one of {size - 1}"
+                what = f"a batch of {size} takes less time than one of {size - 1}"
+                return f"{what}; give it as much at least"
             if size / other < (size - 1) / one * (1 - SLACK):
                 what = f"a batch of {size} brings less throughput than one of {size - 1}"
                 return f"{what}; make largest {size - 1}"

@@ -47,8 +47,16 @@ class Table(NamedTuple):
         """Report a column that is not there once."""
         if (found := self.names.count(name)) != 1:
             what = f"{found or 'no'} columns are called {name!r}"
-            there = ", ".join(self.names)
-            lines.report(self.head_line, f"{what}; name time and rate among {there}")
+            lines.report(self.head_line, f"{what}; {self._remedy()}")
+
+    def _remedy(self) -> str:
+        there = ", ".join(self.names)
+        if len(self.names) == 1 and {";", "\t"} & set(there):
+            return f"separate values by commas, not as in {there!r}"
+        numbered = [str(n + 1) for n in range(len(self.names))]
+        if self.names != numbered and not np.isnan(_floats(self.names)).any():
+            return f"is the first line, {there}, a row (header: false)?"
+        return f"name time and rate among {there}"
 
 
 def table_of(lines: Lines, header: bool = True) -> Table:

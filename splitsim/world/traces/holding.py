@@ -19,6 +19,7 @@ REMEDY = (
     "write 0 if the link was down, or delete the row to hold the rate before it; the options "
     "missing: zero and missing: skip do so for all"
 )
+SLOW_S = 100.0  # between rows; who measures a channel measures more often
 LONG = 10  # median steps that make a gap worth a warning
 
 
@@ -52,10 +53,13 @@ def held(
         times_s, filled = _unrepeated(times_s, filled, REPEATED[rules.repeats])
     count = min(len(values) for values in filled.values())
     edges_s = times_s
+    if (step_s := median_step(times_s)) >= SLOW_S:
+        what = f"its rows are {step_s:g} s apart; is the unit of time right (time_unit_s)?"
+        lines.warn(0, what)
     if rules.hold == "next":
         filled = {key: values[1:] for key, values in filled.items()}
     elif count == len(times_s):
-        edges_s = np.append(times_s, times_s[-1] + median_step(times_s))
+        edges_s = np.append(times_s, times_s[-1] + step_s)
     used = np.diff(edges_s) > 0  # of equal times, one has an interval to hold on
     ends_s = edges_s[1:][used]
     intervals = (edges_s[:-1][used], ends_s, {key: v[used] for key, v in filled.items()})

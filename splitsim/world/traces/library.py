@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from splitsim.errors import BadInput
+from splitsim.profiles import shipped
 
 HELD = "SPLITSIM_TRACES"  # names a folder that holds the public traces
 CACHE = "SPLITSIM_CACHE"  # names the cache, instead of the platform's
@@ -53,6 +57,24 @@ def held_folder() -> Path | None:
     if not folder.is_dir():
         raise BadInput(f"{HELD}: there is no folder {named!r}; correct or unset the variable")
     return folder
+
+
+@lru_cache
+def public() -> dict[str, Any]:
+    """What the catalogue says of the data sets that can be fetched, by name."""
+    return tomllib.loads((shipped() / "datasets.toml").read_text(encoding="utf-8"))
+
+
+def origin(path: Path) -> str:
+    """What is known of where a trace comes from: its data set, or the first line it begins with."""
+    known = public().get(path.parent.name)
+    if known and path.parent.parent in folders():
+        return f"{known['title']}. {known['citation']}"
+    if path.parent == shipped() / "channels" and path.suffix != ".csv":
+        return "Shipped with splitsim; traces/README.md says how it was made."
+    with path.open(encoding="utf-8", errors="replace") as file:
+        first = file.readline().strip()
+    return first.lstrip("# ") if first.startswith("#") else "Its file does not say."
 
 
 def folders() -> list[Path]:

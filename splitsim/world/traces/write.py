@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from splitsim.errors import BadInput
 from splitsim.world.traces.formats import PACKET_BITS
 from splitsim.world.traces.recording import SERIES, Recording
 from splitsim.world.traces.trace import Trace
+from splitsim.world.traces.units import in_words
 
+MOST_LINES = 100_000_000
 CHUNK_MS = 10_000  # written at a time
 ROUNDING = 1e-6  # of a packet, which a sum of many rates may be off
 HEAD = "# A rate holds from its time to the next; the last row only says where the trace ends."
@@ -62,7 +65,14 @@ def write_mahimahi(path: str | os.PathLike[str], trace: Trace) -> None:
     The period is rounded up to a whole millisecond and ends with an opportunity, even if it
     takes one more, for Mahimahi knows the period by the last one: the bits of a period are
     those of the trace to within one packet.
+
+    Raises:
+        BadInput: it would be too long.
     """
+    lines = trace.mean_bps * trace.period_s / PACKET_BITS
+    if lines > MOST_LINES:
+        what = f"at {in_words(trace.mean_bps)} it would have {lines:,.0f} lines"
+        raise BadInput(f"{path}: {what}, more than {MOST_LINES:,}; is the unit right?")
     period_ms = max(math.ceil(trace.period_s * 1e3 - 1e-6), 1)
     sent = 0
     with Path(path).open("w", encoding="ascii") as file:
