@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from splitsim.profiles import Tables
 from splitsim.scenario import Spec
-from splitsim.system.device import DeviceSpec
+from splitsim.system.group import DeviceSpec
 from splitsim.task import Option
 from splitsim.uncertainty import weaker
 

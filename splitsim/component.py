@@ -67,6 +67,11 @@ class ConstantCurve(Component):
         return np.full(np.shape(times_s), self.value)
 
     @property
+    def first(self) -> float:
+        """What it is at the beginning."""
+        return self.value
+
+    @property
     def extremes(self) -> tuple[float, float]:
         """The least and the greatest value."""
         return self.value, self.value
@@ -133,6 +138,11 @@ class _Timed(Component):
     def db(self, times_s: np.ndarray) -> np.ndarray:
         """The value at each of some times, which may be negative; the same shape."""
         return self._points().at(np.asarray(times_s, float))
+
+    @property
+    def first(self) -> float:
+        """What it is at the beginning."""
+        return float(self._points().values[0])
 
     @property
     def extremes(self) -> tuple[float, float]:
@@ -230,7 +240,8 @@ def _check_points(times_s: Sequence[float], values: Sequence[float]) -> None:
         raise ValueError("times_s must begin with 0 and rise")
 
 
-def _number_as_curve(value: Any) -> Any:
+def number_as_curve(value: Any) -> Any:
+    """A number is a curve that does not change; what is no mapping is none."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"kind": "constant", "value": value}
     if not isinstance(value, dict | Component):
@@ -238,10 +249,12 @@ def _number_as_curve(value: Any) -> Any:
     return value
 
 
-def _within(least: float, most: float = math.inf, *, below: bool = False) -> AfterValidator:
-    """A check of all values of a curve."""
+def within(least: float, most: float = math.inf, *, below: bool = False) -> AfterValidator:
+    """A check of all values of a curve; what is none passes."""
 
-    def check(curve: AnyCurve) -> AnyCurve:
+    def check(curve: Any) -> Any:
+        if not isinstance(curve, AnyCurve):
+            return curve
         low, high = curve.extremes
         whose = "" if isinstance(curve, ConstantCurve) else "its values "
         if low < least:
@@ -260,8 +273,8 @@ def _not(curve: AnyCurve, value: float) -> str:
 
 
 _CURVE = Field(discriminator="kind")
-_AS_CURVE = BeforeValidator(_number_as_curve, json_schema_input_type=float | AnyCurve)
+_AS_CURVE = BeforeValidator(number_as_curve, json_schema_input_type=float | AnyCurve)
 # A parameter that may change over time: a number, or a curve.
-Curve = Annotated[AnyCurve, _CURVE, _AS_CURVE, _within(0.0)]
-ShareCurve = Annotated[AnyCurve, _CURVE, _AS_CURVE, _within(0.0, 1.0, below=True)]
-DbCurve = Annotated[AnyCurve, _CURVE, _AS_CURVE, _within(-200.0, 200.0)]
+Curve = Annotated[AnyCurve, _CURVE, _AS_CURVE, within(0.0)]
+ShareCurve = Annotated[AnyCurve, _CURVE, _AS_CURVE, within(0.0, 1.0, below=True)]
+DbCurve = Annotated[AnyCurve, _CURVE, _AS_CURVE, within(-200.0, 200.0)]

@@ -18,11 +18,11 @@ from splitsim.errors import BadInput
 from splitsim.parts import SHIFTS, PartName, home, whole, write_rows
 from splitsim.results import Results
 from splitsim.scenario import LoadedScenario, Spec
+from splitsim.scenario.cells import replays
 from splitsim.scenario.document import dump, listed
 from splitsim.scenario.schema import MOST
 from splitsim.simulation import channel
 from splitsim.system.cell import WAYS
-from splitsim.world.replay import TraceChannel
 
 FAILED = "failed"
 TIMELINE_S = 60.0  # length of the report's time line
@@ -211,9 +211,8 @@ def _manifest(scenario: LoadedScenario) -> dict[str, Any]:
 def _replayed(scenario: LoadedScenario) -> list[str]:
     """Recordings that every seed replays in the same way: intervals are conditional on them."""
     cells = (cell for spec in scenario.points for cell in spec.scenario.cells.values())
-    channels = (channel for cell in cells for channel in (cell.uplink, cell.downlink))
-    same = (c for c in channels if isinstance(c, TraceChannel) and c.conditional)
-    return sorted({name for channel in same for name in channel.names})
+    same = (replay for cell in cells for _, replay in replays(cell) if replay.conditional)
+    return sorted({name for replay in same for name in replay.names})
 
 
 def _scenario_hash(scenario: LoadedScenario) -> str:

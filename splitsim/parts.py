@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from splitsim.accounts import DeviceRow, Part, ServerRow
 from splitsim.cells import CellRow
-from splitsim.simulation import DeviceRow, Part, ServerRow
 from splitsim.system.happened import EventRow
 from splitsim.task import Record
 

@@ -184,12 +184,9 @@ class Tables:
             )
 
     def _runs(self, model: str, hardware: str) -> Runs:
-        path = self._path("profiles", f"{model}@{hardware}.runs.parquet")
-        if path is None:
-            have = ", ".join(self._names("profiles", f"{model}@*.runs", "parquet")) or "none"
-            what = f"no recorded runs of model {model!r} on hardware {hardware!r}"
-            raise BadInput(f"{what}; there are {have}; record them with splitsim profile")
-        self.used.add(path)
+        what = f"no recorded runs of model {model!r} on hardware {hardware!r}"
+        remedy = "record them with splitsim profile"
+        path = self._parquet("profiles", model, hardware, what, remedy, suffix=".runs")
         return read_runs(path, self.profile(model, hardware))
 
     def _origin(self, network: str, hardware: str) -> Profile | None:
@@ -236,12 +233,9 @@ class Tables:
         return Radio(name=name, tail_s=tail_s, tail_w=tail_w, basis=basis, factor=factor, **numbers)
 
     def _outcomes(self, model: str, dataset: str) -> Outcomes:
-        path = self._path("outcomes", f"{model}@{dataset}.parquet")
-        if path is None:
-            have = ", ".join(self._names("outcomes", f"{model}@*", "parquet")) or "none"
-            what = f"no outcomes of model {model!r} on data set {dataset!r}"
-            raise BadInput(f"{what}; there are {have}; make them with splitsim outcomes")
-        self.used.add(path)
+        what = f"no outcomes of model {model!r} on data set {dataset!r}"
+        remedy = "make them with splitsim outcomes"
+        path = self._parquet("outcomes", model, dataset, what, remedy)
         outcomes, source = read_outcomes(path, model, dataset, self.model(model).layers)
         self._note(path.stem, {"outcomes": "measured"}, source)
         return outcomes
@@ -270,6 +264,17 @@ class Tables:
     def _all(self, file: str) -> Iterator[Table]:
         paths = (folder / file for folder in self.folders)
         return (self._table(path) for path in paths if path.is_file())
+
+    def _parquet(
+        self, room: str, model: str, of: str, lacking: str, remedy: str, suffix: str = ""
+    ) -> Path:
+        """A table of a model and something else that is not text."""
+        path = self._path(room, f"{model}@{of}{suffix}.parquet")
+        if path is None:
+            have = ", ".join(self._names(room, f"{model}@*{suffix}", "parquet")) or "none"
+            raise BadInput(f"{lacking}; there are {have}; {remedy}")
+        self.used.add(path)
+        return path
 
     def _path(self, *parts: str) -> Path | None:
         paths = (folder.joinpath(*parts) for folder in self.folders)

@@ -6,13 +6,13 @@ import gc
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import repeat
 
 import numpy as np
 
-from splitsim.cells import CellRow, cell_row
+from splitsim.accounts import Part, Whose, device_row, server_row
+from splitsim.cells import cell_row
 from splitsim.luck import Luck
 from splitsim.policies.base import Policy
 from splitsim.rng import endless, stream
@@ -20,89 +20,18 @@ from splitsim.scenario import PolicySpec, Spec
 from splitsim.steps import Steps
 from splitsim.system.cell import WAYS, Cell, Way
 from splitsim.system.clock import Clock
-from splitsim.system.device import Device, DeviceSpec
-from splitsim.system.happened import EventRow, device_events, pace
+from splitsim.system.device import Device
+from splitsim.system.group import DeviceSpec
+from splitsim.system.happened import device_events
 from splitsim.system.life import arrivals
 from splitsim.system.server import Server
 from splitsim.task import Record
 from splitsim.view import Options
 from splitsim.world.around import Around
+from splitsim.world.latency import draws_s
 from splitsim.world.presence import when_s
 
 SLICES = 100  # how often progress is reported
-
-
-@dataclass
-class DeviceRow:
-    """A device of a part: its constants, and its board's account from 0 to ``end_s``."""
-
-    point: int
-    policy: str
-    seed: int
-    device: str
-    hardware: str
-    radio: str
-    arrivals: str  # their kind
-    deadline_s: float | None
-    tasks: int
-    duration_s: float  # in which tasks were created
-    end_s: float  # duration_s, or when the last task and all that was begun ended, if later
-    join_s: float  # from when on it was there
-    leave_s: float | None  # until when, if it left
-    off_s: float | None  # when its battery was empty, if it was
-    throttled_s: float  # for how long it was too hot
-    peak_c: float | None  # its highest temperature, where that is known
-    capacity_s: float  # work it could do until duration_s, heat left aside
-    compute_s: float  # work the compute unit took
-    offered_compute_s: float  # work it was offered
-    airtime_s: float
-    idle_j: float
-    compute_j: float
-    radio_j: float
-    board_j: float
-
-
-@dataclass
-class ServerRow:
-    """A server of a part, and the work it was offered."""
-
-    point: int
-    policy: str
-    seed: int
-    server: str
-    hardware: str
-    discipline: str  # its kind
-    workers: int
-    duration_s: float
-    end_s: float
-    offered_s: float  # by the tasks
-    served_s: float
-    background_s: float  # expected from others until duration_s
-    capacity_s: float  # of all workers at full speed until duration_s
-    gain: float  # of tasks' work that a worker does in a second of it: more than 1 in batches
-    busy_s: float  # with tasks and others until end_s, all workers together
-    idle_j: float  # every worker is a board of this hardware
-    compute_j: float
-    board_j: float
-    loads: int  # of models into memories
-    others_rejected: int  # jobs of the background that found no place
-    submitted: int  # tasks; the sum of those below
-    served: int  # to their end, though some clients had given up
-    gave_up: int  # before they had begun
-    rejected: int
-    aborted: int  # after they had begun
-    in_service: int  # at end_s
-
-
-@dataclass
-class Part:
-    """What one simulation gives."""
-
-    tasks: list[Record] = field(default_factory=list)
-    devices: list[DeviceRow] = field(default_factory=list)
-    servers: list[ServerRow] = field(default_factory=list)
-    cells: list[CellRow] = field(default_factory=list)
-    events: list[EventRow] = field(default_factory=list)
 
 
 def simulate(
@@ -188,14 +117,16 @@ class _World:
 
     def part(self) -> Part:
         """Settle the accounts."""
+        duration_s = self._scenario.duration_s
         left_s = max((record.left_s or 0.0 for record in self._tasks), default=0.0)
-        end_s = max(self._scenario.duration_s, left_s, *(d.busy_until_s for d in self._devices))
-        whose = self._spec.point, self._policy.name, self._seed
+        end_s = max(duration_s, left_s, *(d.busy_until_s for d in self._devices))
+        whose, span = Whose(self._spec.point, self._policy.name, self._seed), (duration_s, end_s)
+        cells = self._cells.values()
         return Part(
             self._tasks,
-            [self._device_row(device, end_s) for device in self._devices],
-            [self._server_row(server, end_s) for server in self._servers],
-            [row for cell in self._cells.values() for row in self._cell_rows(cell, end_s)],
+            [device_row(whose, device, *span) for device in self._devices],
+            [server_row(whose, server, *span) for server in self._servers],
+            [cell_row(whose, cell, way, *span) for cell in cells for way in WAYS],
             [row for device in self._devices for row in device_events(device, end_s, *whose)],
         )
 
@@ -227,7 +158,7 @@ class _World:
             servers=self._servers,
             uplink=uplink,
             downlink=downlink,
-            snrs=cell.spec.snrs(around(self._spec, group, name, self._seed, "uplink")),
+            around=around(self._spec, group, name, self._seed, "uplink"),
             luck=self._luck(group, name),
             horizon_s=self._horizon_s,
             join_s=when_s(group.join_s, "join", self._seed, name, 0.0),
@@ -254,60 +185,13 @@ class _World:
         # None of them ends; without servers there are no tails.
         each = zip(*tails, strict=False) if tails else repeat(())
         latency_s = self._scenario.cells[group.cell].latency_s
-        ups, downs = (latency_s.draws_s(stream(self._seed, f"{w}-latency", name)) for w in WAYS)
+        ups, downs = (draws_s(latency_s, stream(self._seed, f"{w}-latency", name)) for w in WAYS)
         return map(Luck, samples, heads, each, ups, downs)
 
     def _samples(self, rng: np.random.Generator) -> Iterator[int]:
         """Samples of the data set, at random; without one it is always the only one."""
         count = self._spec.samples
         return endless(lambda size: rng.integers(count, size=size)) if count > 1 else repeat(0)
-
-    def _device_row(self, device: Device, end_s: float) -> DeviceRow:
-        board = device.board
-        idle_j = board.settle(end_s)
-        off_s = board.off_s if board.off_s < device.leave_s else None
-        left = device.leave_s <= end_s and off_s is None
-        return DeviceRow(
-            point=self._spec.point,
-            policy=self._policy.name,
-            seed=self._seed,
-            device=device.name,
-            hardware=device.spec.hardware,
-            radio=device.cell.radio,
-            arrivals=device.spec.arrivals.kind,
-            deadline_s=device.spec.deadline_s,
-            tasks=device.created,
-            duration_s=self._scenario.duration_s,
-            end_s=end_s,
-            join_s=device.join_s,
-            leave_s=device.leave_s if left else None,
-            off_s=off_s,
-            **pace(device, self._scenario.duration_s, end_s),
-            compute_s=device.compute.busy_s,
-            offered_compute_s=device.compute.offered_s,
-            airtime_s=device.uplink.airtime_s,
-            idle_j=idle_j,
-            compute_j=board.compute_j,
-            radio_j=board.radio.joules,
-            board_j=idle_j + board.compute_j + board.radio.joules,
-        )
-
-    def _cell_rows(self, cell: Cell, end_s: float) -> list[CellRow]:
-        ids = self._spec.point, self._policy.name, self._seed
-        return [cell_row(ids, cell, way, self._scenario.duration_s, end_s) for way in WAYS]
-
-    def _server_row(self, server: Server, end_s: float) -> ServerRow:
-        duration_s = self._scenario.duration_s
-        return ServerRow(
-            point=self._spec.point,
-            policy=self._policy.name,
-            seed=self._seed,
-            server=server.name,
-            hardware=server.spec.hardware,
-            duration_s=duration_s,
-            end_s=end_s,
-            **server.row(end_s, duration_s),
-        )
 
 
 def around(spec: Spec, group: DeviceSpec, device: str, seed: int, way: Way) -> Around:

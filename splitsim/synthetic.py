@@ -14,7 +14,7 @@ from splitsim.errors import BadInput
 from splitsim.scenario import LoadedScenario, Spec
 from splitsim.simulation import channel
 from splitsim.steps import Steps
-from splitsim.system.device import DeviceSpec
+from splitsim.system.group import DeviceSpec
 from splitsim.world.traces import Trace, Way
 from splitsim.world.traces.trace import Floats
 

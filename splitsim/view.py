@@ -14,6 +14,8 @@ from splitsim.task import Option
 
 MISSED = 3  # reports in a row after which a server that tells of itself must be down
 
+Place = tuple[float, float]
+
 
 class Ways:
     """Arrays over the ways that options come down to, an entry per way.
@@ -110,7 +112,9 @@ class Options(Sequence[Option]):
         sends: share of the tasks that use the network; 0.0 for local options.
         server: index into ``servers``; ``len(servers)`` for local options.
         servers: names of the servers.
-        backhaul_s: of each, the latency between the cells and it, one way.
+        backhaul_s: of each, the latency between the cells and it, one way; of one that changes
+            what it is at the beginning.
+        places_m: of each, where it stands, in metres; None where nobody said so.
         silent_after_s: of each, the age of its last word from which on it must be down, for
             ``MISSED`` reports in a row did not come; inf where it does not report.
         radio: the device's radio.
@@ -127,6 +131,7 @@ class Options(Sequence[Option]):
         compute_w: float,
         radio: Radio,
         costs: CellCosts = FREE,
+        places_m: Sequence[Place | None] = (),
         report_every_s: Sequence[float | None] = (),
     ) -> None:
         self._options = tuple(options)
@@ -146,6 +151,7 @@ class Options(Sequence[Option]):
         )
         self.servers = tuple(servers)
         self.backhaul_s = tuple(backhaul_s)
+        self.places_m = tuple(places_m) or (None,) * len(self.servers)
         every_s = report_every_s or (None,) * len(servers)
         self.silent_after_s = tuple(
             math.inf if each_s is None else MISSED * each_s + latency_s + back_s
@@ -264,6 +270,7 @@ class View(NamedTuple):
     in_flight: int  # own unanswered tasks, this one not counted
     told: tuple[Word, ...]  # per server
     speed: float = 1.0  # of the device's computing, as a factor; less where it is throttled
+    position_m: Place | None = None  # where it is, if it has a mobility and a server a place
 
 
 def _places(options: Sequence[Option], servers: Sequence[str]) -> np.ndarray:

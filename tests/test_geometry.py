@@ -494,6 +494,37 @@ def test_what_does_not_fit_is_said_in_a_line(tmp_path, keys, value, expected):
         assert part in line
 
 
+SITES = [{"position_m": [0, 0]}, {"position_m": [400, 0]}]
+CROWD = {"kind": "poisson", "rate_hz": 1.0, "transfer_bytes": 1e4}
+
+
+@pytest.mark.parametrize("kind", ["airtime", "equal_rate", "proportional_fair", "wifi"])
+def test_several_sites_share_no_medium(tmp_path, kind):
+    several = changed(PLACED, *CELL, "geometry", "sites", to=SITES)
+    build(tmp_path, scenario=several)
+    build(tmp_path, scenario=changed(PLACED, *CELL, "sharing", to={"kind": kind}))
+    with pytest.raises(BadInput) as told:
+        build(tmp_path, scenario=changed(several, *CELL, "sharing", to={"kind": kind}))
+    (line,) = told.value.problems
+    assert "cells.cell.sharing.kind: 2 sites would share one medium, wherever a device is;" in line
+    assert "make a cell of each site, or sharing: {kind: dedicated}" in line
+
+
+def test_background_devices_are_nowhere(tmp_path):
+    shared = changed(PLACED, *CELL, "sharing", to={"kind": "airtime"})
+    with pytest.raises(BadInput) as told:
+        build(tmp_path, scenario=changed(shared, *CELL, "background", to=CROWD))
+    (line,) = told.value.problems
+    assert "cells.cell.background: background devices are at no place from which an SNR" in line
+    assert "give a channel with snr: {kind: constant, mean_db: ...}" in line
+    own = CROWD | {"channel": PLACED["cells"]["cell"]["uplink"]}
+    with pytest.raises(BadInput, match="channel: background devices are at no place"):
+        build(tmp_path, scenario=changed(shared, *CELL, "background", to=own))
+    given = CROWD | {"channel": {"kind": "constant", "rate_bps": 1e6}}
+    loaded = build(tmp_path, scenario=changed(shared, *CELL, "background", to=given))
+    assert simulate(loaded.points[0], "offload", 0).cells[0].background_bits > 0
+
+
 def test_an_snr_of_geometry_needs_places_also_in_python():
     with pytest.raises(ValueError, match="needs the cell's geometry and a mobility"):
         GeometrySnr.model_validate(UP).mean(Around(0, "device-0", "uplink"), BANDWIDTH_HZ)

@@ -22,6 +22,7 @@ FLOORS = {
     0: (
         "errors",
         "rng",
+        "chunk",
         "steps",
         "costs",
         "component",
@@ -45,6 +46,7 @@ FLOORS = {
     2: ("system",),
     3: ("scenario",),
     4: (
+        "accounts",
         "simulation",
         "cells",
         "statistics",

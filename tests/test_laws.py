@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from splitsim import load_scenario, simulate
-from splitsim.simulation import Part
+from splitsim.accounts import Part
 from splitsim.system.clock import Clock
 from splitsim.task import DONE, DROPPED, STAMPS, TIMEOUT, UNFINISHED, Record
 
@@ -199,7 +199,7 @@ def test_compute_and_radio_joules_follow_from_the_stamps(path, policy):
         tx_j = radio.a_up_j_per_bit * 8 * row.sent_bytes + radio.b_w * row.airtime_s
         assert any(row.tx_j == pytest.approx(tx_j + j, rel=1e-9, abs=1e-12) for j in promotion_j)
         if row.answer_start_s is not None and row.fallback_end_s is None and not is_shared:
-            heard_s = row.done_s - cell.latency_s.mean - row.answer_start_s
+            heard_s = row.done_s - cell.expected_latency_s - row.answer_start_s
             rx_j = radio.a_down_j_per_bit * 8 * row.received_bytes + radio.b_w * heard_s
             assert any(row.rx_j == pytest.approx(rx_j + j, rel=1e-9, abs=1e-9) for j in promotion_j)
 
@@ -227,7 +227,7 @@ def test_promotions_and_tails_are_what_the_radios_activity_makes_them(path, poli
             (r.tx_start_s, r.tx_start_s + r.airtime_s) for r in rows if r.tx_start_s is not None
         ]
         active += [
-            (r.answer_start_s, r.done_s - cell.latency_s.mean)
+            (r.answer_start_s, r.done_s - cell.expected_latency_s)
             for r in rows
             if r.answer_start_s is not None
         ]

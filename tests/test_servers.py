@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -48,6 +49,64 @@ def test_the_nearest_has_the_shortest_backhaul_and_the_first_of_equals_is_taken(
     servers = {**SERVERS, "edge": {"backhaul_s": 0.01}}
     near = servers_of(tmp_path, {**OFFLOAD, "server": "nearest"}, servers=servers)
     assert set(near) == {"edge"}
+
+
+WALK = {
+    "kind": "waypoints",
+    "start_m": [0, 0],
+    "legs": [{"to_m": [100, 0], "speed_mps": 2.0}],
+}
+
+
+def test_the_nearest_is_the_least_distance_away_when_the_task_is_created(tmp_path):
+    """From the first corner of a triangle to the second: past the third in between."""
+    servers = {
+        "far": {"backhaul_s": 0.05, "position_m": [0, 10]},
+        "edge": {"backhaul_s": 0.01, "position_m": [100, -5]},
+        "twin": {"backhaul_s": 0.01, "position_m": [40, 30]},
+    }
+    policy = {**OFFLOAD, "server": "nearest"}
+    loaded = build(tmp_path, scenario=scenario({"p": policy}, servers, mobility=WALK))
+    rows = simulate(loaded.points[0], "p", 0).tasks
+    for row in rows:
+        here = min(2 * row.created_s, 100.0), 0.0
+        places = {name: server["position_m"] for name, server in servers.items()}
+        assert row.server == min(places, key=lambda name: math.dist(here, places[name]))
+    assert [*dict.fromkeys(row.server for row in rows)] == ["far", "twin", "edge"]
+
+
+@pytest.mark.parametrize("lacks", ["mobility", "place"])
+def test_without_a_place_the_nearest_has_the_shortest_backhaul(tmp_path, lacks):
+    servers = {name: {**server, "position_m": [50, 1]} for name, server in SERVERS.items()}
+    servers["far"]["position_m"] = [0, 0]
+    if lacks == "place":
+        del servers["twin"]["position_m"]
+    more = {"mobility": WALK} if lacks == "place" else {}
+    near = servers_of(tmp_path, {**OFFLOAD, "server": "nearest"}, servers=servers, **more)
+    assert set(near) == {"edge"}
+
+
+PLACES = """
+class Looking:
+    def reset(self, options, rng):
+        self.index = options.local("net")
+
+    def choose(self, view):
+        Looking.last = view.position_m, view.options.places_m
+        return self.index
+"""
+
+
+def test_a_policy_sees_the_devices_place_where_servers_have_one(tmp_path):
+    (tmp_path / "looking.py").write_text(PLACES)
+    policy = {"kind": "looking:Looking"}
+    for server, place_m in (({"position_m": [3.0, 4.0]}, (3.0, 4.0)), ({}, None)):
+        servers = {"edge": server}
+        loaded = build(tmp_path, scenario=scenario({"p": policy}, servers, mobility=WALK))
+        last = simulate(loaded.points[0], "p", 0).tasks[-1]
+        position_m, places_m = sys.modules["looking"].Looking.last
+        assert places_m == (place_m,)
+        assert position_m == (place_m and pytest.approx((2 * last.created_s, 0.0)))
 
 
 def test_a_server_may_be_called_nearest(tmp_path):

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from building import agrees
 
+from splitsim.chunk import Chunk
 from splitsim.costs import Costs, SlowStart
-from splitsim.steps import Chunk, Steps
+from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Moment, task_key
 from splitsim.system.sharing.kinds import (
     AirtimeSharing,

@@ -9,7 +9,8 @@ from building import Pieces, at_most
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from splitsim.steps import Chunk, Steps
+from splitsim.chunk import Chunk
+from splitsim.steps import Steps
 
 EPS = float(np.finfo(float).eps)
 

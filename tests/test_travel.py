@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from scipy import special, stats
 from test_fading import RARE, j0
 
+from splitsim.chunk import Chunk
 from splitsim.rng import stream
-from splitsim.steps import Chunk, Steps
+from splitsim.steps import Steps
 from splitsim.world.around import Around
 from splitsim.world.channel import FadingChannel
 from splitsim.world.clarke import HOP, OVERLAP, SAMPLES_PER_WAVELENGTH, Clarke

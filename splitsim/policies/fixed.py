@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from splitsim.policies.servers import LEAST_LOADED, NEAREST, least_loaded, ways_by_server
+from splitsim.policies.servers import LEAST_LOADED, NEAREST, least_loaded, nearest, ways_by_server
 from splitsim.rng import endless
 from splitsim.view import Options, View
 
@@ -29,9 +29,10 @@ class Local:
 class Split:
     """Compute the head here and the tail on a server; ``cut`` is a layer's name or a number.
 
-    ``server`` is a name, ``nearest`` (the shortest back-haul) or ``least_loaded`` (as they last
-    told); without it the first that can is taken. With the threshold ``exit`` a task ends here if
-    an exit on its way to the cut is sure enough.
+    ``server`` is a name, ``least_loaded`` (as they last told) or ``nearest``: the least distance
+    away where servers have a ``position_m`` and the device a mobility, else that with the shortest
+    back-haul; without it the first that can is taken. With the threshold ``exit`` a task ends
+    here if an exit on its way to the cut is sure enough.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Split:
         self._server = server
         self._exit = exit
         self._ways: list[int] = []
+        self._best = nearest if server == NEAREST else least_loaded
 
     def reset(self, options: Options, rng: np.random.Generator) -> None:
         """Find the option, or one for each server."""
@@ -57,12 +59,10 @@ class Split:
             self._ways = [options.find(*way, self._server, self._exit)]
         else:
             self._ways = ways_by_server(options, *way, self._exit)
-        if self._server == NEAREST:
-            self._ways = self._ways[:1]
 
     def choose(self, view: View) -> int:
         """Always the same, but for the server."""
-        return self._ways[0] if len(self._ways) == 1 else least_loaded(view, self._ways)
+        return self._ways[0] if len(self._ways) == 1 else self._best(view, self._ways)
 
 
 class Offload(Split):

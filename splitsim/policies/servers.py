@@ -25,6 +25,24 @@ def ways_by_server(
     return [options.find(model, cut, name, threshold) for name in names]
 
 
+def nearest(view: View, ways: Sequence[int]) -> int:
+    """The one of some ways whose server is the least distance away.
+
+    Where the device does not know its own place, or the place of one of the servers, it is the
+    first of them: that with the shortest back-haul. Of equal ones the first is taken.
+    """
+    here_m, places_m = view.position_m, view.options.places_m
+    if here_m is None:
+        return ways[0]
+    far_m = {}
+    for way in ways:
+        place_m = places_m[int(view.options.server[way])]
+        if place_m is None:
+            return ways[0]
+        far_m[way] = math.dist(here_m, place_m)
+    return min(ways, key=lambda way: far_m[way])
+
+
 def least_loaded(view: View, ways: Sequence[int]) -> int:
     """The one of some ways whose server, as far as it last told, makes a task wait least.
 

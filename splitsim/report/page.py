@@ -9,7 +9,7 @@ from typing import Any
 from splitsim.folder import failures
 from splitsim.notes import notes
 from splitsim.parts import whole
-from splitsim.report import tables
+from splitsim.report import origins, tables
 from splitsim.report.bands import shown
 from splitsim.report.digest import digest
 from splitsim.report.figures import (
@@ -146,19 +146,19 @@ class _Content:
 
     @property
     def basis(self) -> tables.Table:
-        return tables.basis_table(self.groups, self.swept)
+        return origins.basis_table(self.groups, self.swept)
 
     @property
     def exits(self) -> tables.Table:
-        return tables.exits_table(self.groups, self.swept)
+        return origins.exits_table(self.groups, self.swept)
 
     @property
     def fits(self) -> tables.Table:
-        return tables.fits_table(self.manifest.get("fits", ()))
+        return origins.fits_table(self.manifest.get("fits", ()))
 
     @property
     def provenance(self) -> list[dict[str, Any]]:
-        return tables.provenance(self.manifest["provenance"])
+        return origins.provenance(self.manifest["provenance"])
 
     @property
     def files(self) -> list[tuple[str, str]]:

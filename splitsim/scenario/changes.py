@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from splitsim.component import AnyCurve, ConstantCurve, CsvCurve, RampCurve, StepCurve
 from splitsim.outages import Outage
 from splitsim.scenario.document import Path_
-from splitsim.system.device import DeviceSpec
+from splitsim.system.group import DeviceSpec
 
 MOST_PHASES = 20
 EQUAL_PHASES = 10

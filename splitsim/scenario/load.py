@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -18,8 +18,11 @@ from splitsim.scenario.document import Document, Path_, did_you_mean
 from splitsim.scenario.explain import explain, show
 from splitsim.scenario.schema import MOST, LoadedScenario, Scenario, Spec
 from splitsim.scenario.strict import Overrides, read_mapping
-from splitsim.world.traces import FadingTrace, Trace, read_fading, read_trace
+from splitsim.world.traces import FadingTrace, Trace, read_beside, read_fading, read_trace
 from splitsim.world.traces.library import fetched, origin, public
+from splitsim.world.traces.read import Beside
+
+Recorded = TypeVar("Recorded", Trace, FadingTrace)
 
 NOT_SWEPT = ("name", "seeds", "sweep", "tables")
 
@@ -50,6 +53,7 @@ class _Loader:
         self._warnings: dict[str, None] = {}
         self._read: set[Path] = set()
         self._read_once = lru_cache(read_trace)
+        self._read_beside_once = lru_cache(read_beside)
         self._read_fading_once = lru_cache(read_fading)
         self._tables = Tables((shipped(),))
         self._origins: dict[str, str] = {}  # of recordings, by name
@@ -126,7 +130,7 @@ class _Loader:
 
     def _spec(self, point: int, swept: Mapping[str, Any], document: Document) -> Spec | None:
         context: dict[str, Any] = {"read_trace": self._read_trace, "find_path": self._find}
-        context["read_fading"] = self._read_fading
+        context["read_beside"], context["read_fading"] = self._read_beside, self._read_fading
         context["find_file"] = partial(self._find, room="loads")
         context["locate"] = partial(self._find, room="curves")
         try:
@@ -137,9 +141,9 @@ class _Loader:
             return None
         checks = Checks(scenario, document, self._tables, self._folder)
         spec = checks.spec(point, swept)
-        for problem in dict.fromkeys(checks.problems):
+        for problem in dict.fromkeys(checks.found.problems):
             self._problems.setdefault(problem, []).append(swept)
-        self._warnings.update(dict.fromkeys(checks.warnings))
+        self._warnings.update(dict.fromkeys(checks.found.warnings))
         return spec
 
     def _same_policies(self, points: Sequence[Spec | None]) -> None:
@@ -150,12 +154,22 @@ class _Loader:
             self._wrong(self._document, ("sweep",), what)
 
     def _read_trace(self, file: str, **how: Any) -> Trace:
+        return self._known(file, lambda path: self._read_once(path, **how))
+
+    def _read_beside(self, file: str, key: Beside, **how: Any) -> Trace:
+        return self._known(file, lambda path: self._read_beside_once(path, key, **how))
+
+    def _read_fading(self, file: str, **how: Any) -> FadingTrace:
+        return self._known(file, lambda path: self._read_fading_once(path, **how))
+
+    def _known(self, file: str, read: Callable[[Path], Recorded]) -> Recorded:
+        """A recording, whose origin is part of what a run rests on."""
         path = self._find(file, "channels")
         if not _is_there(path):
             self._check_known(file)
-        trace = self._read_once(path, **how)
+        recorded = read(path)
         self._origins[path.name] = origin(path)
-        return trace
+        return recorded
 
     def _check_known(self, file: str) -> None:
         """A trace that is not there may be one to fetch, or nearly the name of one of ours."""
@@ -165,12 +179,6 @@ class _Loader:
         ours = [path.name for at in self._tables.folders for path in (at / "channels").glob("*.*")]
         if not data_set and (close := did_you_mean(file, ours)):
             raise BadInput(f"{file}: no such file{close}")
-
-    def _read_fading(self, file: str, **how: Any) -> FadingTrace:
-        path = self._find(file, "channels")
-        trace = self._read_fading_once(path, **how)
-        self._origins[path.name] = origin(path)
-        return trace
 
     def _find(self, file: str, room: str = "paths") -> Path:
         """Where a file is, or should be; what is looked for is part of what a run rests on.

@@ -19,7 +19,7 @@ from splitsim.profiles import Tables
 from splitsim.scenario.changes import Event, events, phases_s
 from splitsim.scenario.document import Path_
 from splitsim.system.cell import CellSpec
-from splitsim.system.device import DeviceSpec
+from splitsim.system.group import DeviceSpec
 from splitsim.system.server import ServerSpec
 from splitsim.task import Option
 from splitsim.view import Options
@@ -157,8 +157,9 @@ class Spec:
         return Options(
             ways,
             servers=tuple(servers),
-            latency_s=cell.latency_s.mean,
-            backhaul_s=[server.backhaul_s for server in servers.values()],
+            latency_s=cell.expected_latency_s,
+            backhaul_s=[server.backhaul_s.first for server in servers.values()],
+            places_m=[server.position_m for server in servers.values()],
             compute_w=self.hardware[device.name].compute_w,
             radio=self.radios[device.cell],
             costs=cell.costs,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from splitsim.component import Component, NonNegative
+from splitsim.component import Component, ConstantCurve, NonNegative
 from splitsim.costs import CellCosts, Costs
 from splitsim.outages import Outages, mask
 from splitsim.rng import stream
@@ -24,7 +24,7 @@ from splitsim.world.channel import Channel, FadingChannel, HasSnr
 from splitsim.world.crowd import Crowd
 from splitsim.world.fading import Scattered
 from splitsim.world.geometry import Geometry
-from splitsim.world.latency import ConstantLatency, Latency
+from splitsim.world.latency import Latency, expected_s
 from splitsim.world.rate import Symbols
 from splitsim.world.snr import GeometrySnr
 
@@ -61,7 +61,7 @@ class CellSpec(Component):
     transport: Transport = Reliable()
     radio: str
     geometry: Geometry | None = None
-    latency_s: Latency = ConstantLatency()
+    latency_s: Latency = ConstantCurve(value=0.0)
     setup_s: Annotated[
         Setup, BeforeValidator(_number_as_setup, json_schema_input_type=float | Setup)
     ] = Setup()
@@ -81,6 +81,11 @@ class CellSpec(Component):
             return None
         snr = self.uplink.snr
         return None if isinstance(snr, GeometrySnr) else snr.expected_db
+
+    @property
+    def expected_latency_s(self) -> float:
+        """What devices expect: the mean latency, or that at the beginning."""
+        return expected_s(self.latency_s)
 
     @cached_property
     def costs(self) -> CellCosts:
@@ -103,6 +108,7 @@ class CellSpec(Component):
         """Keys and what is wrong with them: what one of them says, another may rule out."""
         yield from self._sharing_misfits()
         yield from self._crowd_misfits()
+        yield from self._site_misfits()
         yield from _two_ways(self.uplink, self.downlink)
         yield from self._unheard()
 
@@ -135,6 +141,18 @@ class CellSpec(Component):
         snrs = {way: channel.snr for way, channel in ways.items() if isinstance(channel, HasSnr)}
         return {way: snr for way, snr in snrs.items() if isinstance(snr, GeometrySnr)}
 
+    def _site_misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Where a hand-over changes whom a device competes with."""
+        sites = self.geometry.sites if self.geometry is not None else ()
+        if self.placed and len(sites) > 1 and self.sharing.kind != "dedicated":
+            what = f"{len(sites)} sites would share one medium, wherever a device is; make a cell"
+            yield ("sharing", "kind"), f"{what} of each site, or sharing: {{kind: dedicated}}"
+
+    @property
+    def _loses(self) -> bool:
+        loss = self.transport.loss if isinstance(self.transport, Reliable) else None
+        return loss is not None and loss != ConstantCurve(value=0.0)
+
     def _sharing_misfits(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """What needs competition, or cannot have it."""
         kind = self.sharing.kind
@@ -148,7 +166,7 @@ class CellSpec(Component):
             if self.overhead_bytes or self.byte_overhead != 1:
                 key = "overhead_bytes" if self.overhead_bytes else "byte_overhead"
                 yield (key,), "symbols carry no bytes beside the numbers; remove it"
-        elif isinstance(self.sharing, WifiSharing) and self.transport.attempts > 1:
+        elif isinstance(self.sharing, WifiSharing) and self._loses:
             what = "wifi sends again what collides; losses would slow its PHY rate; leave out loss"
             yield ("transport", "loss"), what
         others = None if self.background is None else self.background.channel
@@ -188,7 +206,7 @@ class CellSpec(Component):
         steps = chosen.steps(around)
         if self.outages:
             steps = steps.product(mask(self.outages))
-        return self.transport.goodput(steps)
+        return self.transport.goodput(steps, around)
 
 
 def _two_ways(up: Channel, down: Channel) -> Iterator[tuple[tuple[str, ...], str]]:
@@ -270,7 +288,7 @@ class Cell:
             if is_over():
                 return
             transfer = Transfer(clock, key, spec.costs.on_air(8 * size), until_s)
-            transfer.rtt_s = 2 * spec.latency_s.mean
+            transfer.rtt_s = 2 * spec.expected_latency_s
             link.submit(transfer)
 
 

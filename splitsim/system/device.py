@@ -4,104 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal, Self
+from typing import Literal
 
 import numpy as np
-from pydantic import Field, model_validator
 
-from splitsim.component import Component, ConstantCurve, Count, Curve, Name, Positive
 from splitsim.entries import Hardware
 from splitsim.luck import Luck
 from splitsim.policies.base import Policy
-from splitsim.steps import Steps
-from splitsim.system.battery import BatterySpec
 from splitsim.system.cell import CellSpec
 from splitsim.system.clock import Clock
+from splitsim.system.distance import Distance
 from splitsim.system.energy import Board
+from splitsim.system.group import DeviceSpec
 from splitsim.system.knowledge import Knowledge
 from splitsim.system.processor import Processor
 from splitsim.system.server import Server
 from splitsim.system.sharing.link import Line, SharedLink
-from splitsim.system.stations import Fifo, Job, Transfer
-from splitsim.system.thermal import Heat, ThermalSpec
+from splitsim.system.stations import Job, Transfer
 from splitsim.task import DONE, STAMPS, UNFINISHED, Demand, Option, Record
 from splitsim.view import Options
-from splitsim.world.arrivals import Arrivals
-from splitsim.world.mobility import Mobility
-from splitsim.world.presence import Times
-from splitsim.world.service import ConstantService, Service
-
-FAR_S = 1e12  # when no curve changes any more
-
-
-class Timeout(Component):
-    """Give up ``after_s`` from the creation or from the last byte sent; then fail, or go on here.
-
-    ``then: local`` has the device compute the rest by itself, without further limit; it does
-    not concern tasks that are computed locally anyway. ``then: exit`` takes the answer of the
-    last exit before the cut, at once, if the head is through; the branch there is evaluated
-    ahead, for every task, whatever threshold it has.
-    """
-
-    after_s: Positive
-    since: Annotated[Literal["created", "sent"], Field(alias="from")]
-    then: Literal["fail", "local", "exit"] = "fail"
-
-
-class DeviceSpec(Component):
-    """A group of equal devices in the scenario file.
-
-    ``max_in_flight`` skips a frame while that many are unanswered. Servers that know classes
-    serve those of the highest ``priority`` first. A device creates tasks and draws power from
-    ``join_s`` to ``leave_s``; tasks under way when it leaves end as ``unfinished``, as when a
-    battery is empty. ``speed`` multiplies how fast it computes, and its compute increment with
-    it. With ``server`` that is the only one it sends to.
-    """
-
-    name: Name
-    count: Count = 1
-    hardware: str
-    arrivals: Arrivals
-    cell: str
-    deadline_s: Positive | None = None
-    timeout: Timeout | None = None
-    service: Service = ConstantService()
-    max_in_flight: Count | None = None
-    battery: BatterySpec | None = None
-    priority: int = 0
-    mobility: Mobility | None = None
-    join_s: Times | None = None
-    leave_s: Times | None = None
-    server: Name | None = None
-    speed: Curve = ConstantCurve(value=1.0)
-    thermal: ThermalSpec | None = None
-
-    @model_validator(mode="after")
-    def _joins_first(self) -> Self:
-        if self.join_s is not None and self.leave_s is not None:
-            for member in range(self.count):
-                joined_s, left_s = self.join_s.bounds_s(member)[1], self.leave_s.bounds_s(member)[0]
-                if left_s <= joined_s:
-                    raise ValueError(
-                        f"leave_s: {self.name}-{member} may leave at {left_s:g} s, before it has "
-                        f"joined ({joined_s:g} s); let it leave later"
-                    )
-        return self
-
-    @model_validator(mode="after")
-    def _computes_on(self) -> Self:
-        if not self.speed.steps().value(FAR_S):
-            raise ValueError("speed: must not be 0 for good; let the device leave instead")
-        return self
-
-    def processor(self, clock: Clock, hardware: Hardware) -> Fifo | Processor:
-        """The running compute unit."""
-        steps = self.speed.steps()
-        if self.thermal is None and steps.always == 1:
-            return Fifo(clock)
-        if self.thermal is None:
-            return Processor(clock, steps, None)
-        return Processor(clock, steps, Heat(self.thermal, hardware.idle_w, hardware.compute_w))
+from splitsim.world.around import Around
+from splitsim.world.latency import over_time
 
 
 class Device:
@@ -121,7 +44,7 @@ class Device:
         servers: Sequence[Server],
         uplink: Line,
         downlink: Line,
-        snrs: Steps | None,
+        around: Around,
         luck: Iterator[Luck],
         horizon_s: float,
         join_s: float = 0.0,
@@ -137,19 +60,29 @@ class Device:
         self.servers = servers
         self.uplink = uplink
         self.downlink = downlink
-        self.snrs = snrs
+        self.snrs = cell.snrs(around)
         self.luck = luck
         self.horizon_s = min(horizon_s, leave_s)
         self.join_s, self.leave_s = join_s, leave_s
         self.compute = spec.processor(clock, hardware)
-        self.board = Board(hardware, options.radio, uplink, downlink, spec.battery, join_s, leave_s)
+        self.board = Board(
+            hardware,
+            options.radio,
+            uplink,
+            downlink,
+            spec.battery,
+            join_s,
+            leave_s,
+            cell.transport.more_attempts(around),
+        )
         self.radio = self.board.radio
         self.position = {server.name: n for n, server in enumerate(servers)}
         self.on_air = cell.costs.on_air
-        self.latency_s = cell.latency_s.mean
-        self.one_way_s = [self.latency_s + server.spec.backhaul_s for server in servers]
+        air = over_time(cell.latency_s, around)
+        self.distances = [Distance(air, cell.expected_latency_s, server.spec) for server in servers]
         deadline_s = math.inf if spec.deadline_s is None else spec.deadline_s
-        self.known = Knowledge(options, deadline_s, uplink, servers, self.one_way_s)
+        self._path = around.path if any(options.places_m) else None  # else nobody asks for it
+        self.known = Knowledge(options, deadline_s, uplink, servers, self.distances)
         self.then = "fail" if spec.timeout is None else spec.timeout.then
         self.created = self.in_flight = 0
         self._indices = range(len(options))
@@ -168,6 +101,9 @@ class Device:
         view = self.known.view(now_s, self.in_flight, self.board.left_j(now_s))
         if isinstance(self.compute, Processor):
             view = view._replace(speed=self.compute.speed(now_s))
+        if self._path is not None:
+            x_m, y_m = self._path.position_m(np.array([now_s]))[0].tolist()
+            view = view._replace(position_m=(x_m, y_m))
         chosen = self.policy.choose(view)
         whole = type(chosen) is int or isinstance(chosen, np.integer)
         if not whole or chosen not in self._indices:

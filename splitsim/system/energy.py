@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from splitsim.entries import Hardware, Radio
+from splitsim.steps import Steps
 from splitsim.system.battery import Battery, BatterySpec, Draw, steady_j
 from splitsim.system.radio import RadioMeter
 from splitsim.system.sharing.link import Line
@@ -35,6 +36,8 @@ class Board:
         battery: what it draws from, if that is finite.
         join_s: from when on it draws.
         leave_s: until when.
+        more_attempts: how often bits are sent over time, in terms of what the radio's joules
+            per bit are for; None: just as often.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Board:
         battery: BatterySpec | None,
         join_s: float = 0.0,
         leave_s: float = math.inf,
+        more_attempts: Steps | None = None,
     ) -> None:
         self._hardware = hardware
         self._join_s = join_s
@@ -53,7 +57,7 @@ class Board:
         if battery is not None or leave_s < math.inf:
             charge_j = math.inf if battery is None else battery.capacity_j
             self.battery = Battery(charge_j, hardware.idle_w, radio, join_s, leave_s)
-        self.radio = RadioMeter(radio, uplink, downlink, self.battery)
+        self.radio = RadioMeter(radio, uplink, downlink, self.battery, more_attempts)
         self.no_j = 0.0 * hardware.compute_w  # NaN where the watts are not known
         self.compute_j = self.no_j
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from splitsim.system.distance import Distance
 from splitsim.system.server import Server
 from splitsim.system.sharing.link import Line
 from splitsim.system.stations import Job, Transfer
@@ -88,7 +89,7 @@ class Knowledge:
         deadline_s: float,
         uplink: Line,
         servers: Sequence[Server],
-        delays_s: Sequence[float],
+        distances: Sequence[Distance],
     ) -> None:
         self._options = options
         self._deadline_s = deadline_s
@@ -100,8 +101,8 @@ class Knowledge:
         self._active_s = -math.inf  # when the radio was last known to be active
         self._told = (NOTHING_TOLD,) * len(servers)
         self._reporting = [
-            (n, server, delay_s)
-            for n, (server, delay_s) in enumerate(zip(servers, delays_s, strict=True))
+            (n, server, distance)
+            for n, (server, distance) in enumerate(zip(servers, distances, strict=True))
             if server.spec.report_every_s
         ]
 
@@ -167,8 +168,8 @@ class Knowledge:
             self._told = (*self._told[:server], word, *self._told[server + 1 :])
 
     def _hear_reports(self, now_s: float) -> None:
-        for n, server, delay_s in self._reporting:
-            report = server.reported(now_s, delay_s)
+        for n, server, distance in self._reporting:
+            report = server.reported(now_s, distance.one_way_s(now_s))
             if report is not None:
                 self.told(n, *report)
 

@@ -13,6 +13,7 @@ from typing import Any
 from splitsim.luck import Luck
 from splitsim.system.clock import Clock, Key, Life, Moment, task_key
 from splitsim.system.device import Device
+from splitsim.system.distance import Distance
 from splitsim.system.stations import Job, Transfer, settle, travel
 from splitsim.task import DONE, DROPPED, TIMEOUT, UNFINISHED, Option, Record
 
@@ -110,11 +111,10 @@ def _journey(
         return device.leave(record, DONE, demand.correct, way.exit)
 
     at = device.position[option.server]
-    server = device.servers[at]
-    far_s = luck.up_s + server.spec.backhaul_s
+    server, way_there = device.servers[at], device.distances[at]
     send_bits = device.on_air(8 * demand.send_bytes)
-    sent = Transfer(clock, key, send_bits, limit_s, far_s, head.end_s)
-    sent.rtt_s = 2 * device.one_way_s[at]
+    sent = Transfer(clock, key, send_bits, limit_s, way_there.ahead_s(luck.up_s), head.end_s)
+    sent.rtt_s = 2 * way_there.one_way_s(head.end_s)
     device.known.sending(sent, device.on_air(option.send_bits))
     if option.mixture is not None or device.radio.may_sleep(head.end_s):
         device.radio.undecided += 1
@@ -133,8 +133,7 @@ def _journey(
         return False
 
     limit_s = min(limit_s, device.limit_s(sent.end_s, "sent", option))
-    held_s = server.backhaul_held_s(clock.now - server.spec.backhaul_s)
-    if not (yield from _pass(clock, key, held_s, limit_s)):
+    if not (yield from _pass(clock, key, way_there.there_s(clock.now), limit_s)):
         return False
     correct = demand.correct if way.heard is None else device.heard(record, way, sent)
     record.server_arrival_s = clock.now
@@ -146,20 +145,29 @@ def _journey(
         return False
 
     told = at, server.station.wait_s(), clock.now
-    back_s = server.spec.backhaul_s + server.backhaul_held_s(clock.now)
-    if not (yield from _pass(clock, key, back_s, limit_s)):
+    if not (yield from _pass(clock, key, way_there.back_s(clock.now), limit_s)):
         return False
     answer_bytes = server.spec.refusal_bytes if tail.rejected else demand.answer_bytes
     answer_bits = device.on_air(8 * answer_bytes)
     answer = Transfer(clock, key, answer_bits, limit_s, luck.down_s)
     answer.rtt_s = sent.rtt_s
     answer.ready_s = device.radio.wake(record, clock.now, device.radio.down)
-    yield device.receive(answer)
-    device.received(record, answer)
-    if answer.gave_up:
+    if not (yield from _receive(device, record, answer, way_there)):
         return False
     device.known.told(*told)
     return not tail.rejected and device.leave(record, DONE, correct)
+
+
+def _receive(
+    device: Device, record: Record, answer: Transfer, way_back: Distance
+) -> Generator[Any, Any, bool]:
+    """Let an answer come; False where the task gives up meanwhile."""
+    clock = device.clock
+    yield device.receive(answer)
+    device.received(record, answer)
+    if answer.gave_up or not way_back.changes:
+        return not answer.gave_up
+    return (yield from _pass(clock, answer.key, way_back.air_s(clock.now), answer.give_up_s))
 
 
 def _pass(clock: Clock, key: Key, work_s: float, limit_s: float) -> Generator[Any, Any, bool]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from splitsim.entries import Radio
+from splitsim.steps import Steps
 from splitsim.system.battery import Battery, Draw, steady_j
 from splitsim.system.sharing.link import Line, SharedLink
 from splitsim.system.stations import Transfer
@@ -62,10 +63,20 @@ class RadioMeter:
         uplink: its link for sending.
         downlink: its link for receiving.
         battery: what it draws from, if that is finite.
+        more_attempts: how often bits are sent over time, in terms of what its joules per bit are
+            for; None: just as often.
     """
 
-    def __init__(self, radio: Radio, uplink: Line, downlink: Line, battery: Battery | None) -> None:
+    def __init__(
+        self,
+        radio: Radio,
+        uplink: Line,
+        downlink: Line,
+        battery: Battery | None,
+        more_attempts: Steps | None = None,
+    ) -> None:
         self._radio = radio
+        self._more_attempts = more_attempts
         self._battery = battery
         self.up = Way(uplink, radio.send_j, "tx_j")
         self.down = Way(downlink, radio.receive_j, "rx_j")
@@ -132,7 +143,8 @@ class RadioMeter:
                 joules = self._joules(way, transfer, transfer.over_s)
             else:
                 on_air_s = transfer.airtime_s + transfer.pause_s
-                joules = way.joules(transfer.sent_bits, on_air_s, 0.0)
+                bits = self._on_air_bits(transfer, transfer.sent_bits)
+                joules = way.joules(bits, on_air_s, 0.0)
             _add(record, way.column, joules)
             self._active(record, transfer.start_s, transfer.over_s, joules)
 
@@ -159,7 +171,14 @@ class RadioMeter:
         bits, airtime_s, zero_s, pause_s = way.link.sent(
             transfer, to_s, with_zeros=self._zero_matters
         )
+        bits = self._on_air_bits(transfer, bits)
         return way.joules(bits, airtime_s + pause_s, zero_s + pause_s)
+
+    def _on_air_bits(self, transfer: Transfer, bits: float) -> float:
+        """Bits of a transfer, more where they were sent more often than expected."""
+        if self._more_attempts is None or transfer.start_s is None:
+            return bits
+        return bits * self._more_attempts.value(transfer.start_s)
 
     def _active(self, record: Record, start_s: float, end_s: float, joules: float) -> None:
         self.joules += joules

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from splitsim.component import Component, ConstantCurve, Count, Curve, NonNegative, Positive
 from splitsim.entries import Hardware
-from splitsim.outages import Outages, held_s, mask, through_s
+from splitsim.outages import Outages, mask, through_s
 from splitsim.rng import stream
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Life, Moment
@@ -24,6 +24,7 @@ from splitsim.system.disciplines.reactive import Reactive, Site
 from splitsim.system.stations import Job
 from splitsim.task import Option
 from splitsim.world.load import Background
+from splitsim.world.mobility import Position
 from splitsim.world.service import ConstantService, Service
 
 Path_ = tuple[str, ...]
@@ -56,7 +57,9 @@ class Slowdown(Component):
 class ServerSpec(Component):
     """A server in the scenario file.
 
-    ``backhaul_s`` is the one-way latency between the cells and this server. Without
+    ``backhaul_s`` is the one-way latency between the cells and this server, at the time a message
+    comes to the back-haul. With its ``position_m`` devices that know where they are know how far
+    it is. Without
     ``report_every_s`` a device hears of the server's queue with each answer only. What comes to
     the back-haul in one of ``backhaul_outages`` waits, on either side, until that is over.
 
@@ -67,11 +70,12 @@ class ServerSpec(Component):
     """
 
     hardware: str
+    position_m: Position | None = None
     workers: Count = 1
     discipline: Discipline = FifoDiscipline()
     background: Background | None = None
     service: Service = ConstantService()
-    backhaul_s: NonNegative = 0.0
+    backhaul_s: Curve = ConstantCurve(value=0.0)
     report_every_s: Positive | None = None
     outages: Outages = ()
     backhaul_outages: Outages = ()
@@ -242,8 +246,3 @@ class Server:
             stream(seed, f"background-{what}", self.name) for what in ("times", "works")
         )
         return self.spec.background.jobs(times, works, self.spec.workers)
-
-    def backhaul_held_s(self, time_s: float) -> float:
-        """How long what comes to the back-haul at a time waits before it crosses."""
-        outages = self.spec.backhaul_outages
-        return held_s(outages, time_s) if outages else 0.0

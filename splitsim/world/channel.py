@@ -6,14 +6,16 @@ mean SNR x fading x rate map, or a rate trace, or a given rate.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from splitsim.chunk import Chunk
 from splitsim.component import Component, Curve, Positive
-from splitsim.steps import Chunk, Steps
+from splitsim.steps import Steps
 from splitsim.world.around import Around
 from splitsim.world.fading import Fading, NoFading
 from splitsim.world.rate import RateMap
@@ -45,67 +47,59 @@ class ConstantChannel(Component):
         return self.rate_bps.steps()
 
 
-class AwgnChannel(Component):
+class _Heard(Component):
+    """A signal with an SNR, and a map to the rate."""
+
+    kind: str
+    bandwidth_hz: Positive
+    snr: Snr
+    rate: RateMap
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        _agrees(self.rate, self.bandwidth_hz)
+        return self
+
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What is odd about it: a bandwidth that is likely to be meant in another unit."""
+        few = f"bandwidth_hz: {self.bandwidth_hz:g} Hz is what few radios have; is the unit right?"
+        return [few] if self.bandwidth_hz < FEW else []
+
+    @abstractmethod
+    def _gains(self, around: Around) -> Gains:
+        """What fading does to the mean SNR."""
+
+    def steps(self, around: Around) -> Steps:
+        """The rate over time in bit/s."""
+        return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
+
+    def snrs(self, around: Around) -> Steps:
+        """The SNR over time, a ratio of powers."""
+        return _steps(self._signal(around))
+
+    def _signal(self, around: Around) -> Gains:
+        mean = self.snr.mean(around, self.bandwidth_hz)
+        return _received(mean, self._gains(around))
+
+
+class AwgnChannel(_Heard):
     """A mean SNR, white Gaussian noise being all there is, and a map to the rate."""
 
     kind: Literal["awgn"]
-    bandwidth_hz: Positive
-    snr: Snr
-    rate: RateMap
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        _agrees(self.rate, self.bandwidth_hz)
-        return self
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What is odd about it."""
-        return _narrow(self.bandwidth_hz)
-
-    def steps(self, around: Around) -> Steps:
-        """The rate over time in bit/s."""
-        return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
-
-    def snrs(self, around: Around) -> Steps:
-        """The SNR over time, a ratio of powers."""
-        return _steps(self._signal(around))
-
-    def _signal(self, around: Around) -> Gains:
-        mean = self.snr.mean(around, self.bandwidth_hz)
-        return _received(mean, NoFading(kind="none").gains(around))
+    def _gains(self, around: Around) -> Gains:
+        return NoFading(kind="none").gains(around)
 
 
-class FadingChannel(Component):
+class FadingChannel(_Heard):
     """A mean SNR, fading around it, and a map to the rate."""
 
     kind: Literal["fading"]
-    bandwidth_hz: Positive
-    snr: Snr
     fading: Fading
-    rate: RateMap
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        _agrees(self.rate, self.bandwidth_hz)
-        return self
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What is odd about it."""
-        return _narrow(self.bandwidth_hz)
-
-    def steps(self, around: Around) -> Steps:
-        """The rate over time in bit/s."""
-        return _rates(self._signal(around), self.rate, self.bandwidth_hz, around)
-
-    def snrs(self, around: Around) -> Steps:
-        """The SNR over time, a ratio of powers."""
-        return _steps(self._signal(around))
-
-    def _signal(self, around: Around) -> Gains:
-        mean = self.snr.mean(around, self.bandwidth_hz)
-        return _received(mean, self.fading.gains(around))
+    def _gains(self, around: Around) -> Gains:
+        return self.fading.gains(around)
 
 
 def _received(mean: MeanSnr, gains: Gains) -> Gains:
@@ -163,11 +157,6 @@ def _steps(signal: Gains, factor: float = 1.0) -> Steps:
         return Chunk(starts, factor * values, signal.period_s, signal.step_s)
 
     return Steps(chunk, signal.period_s)
-
-
-def _narrow(bandwidth_hz: float) -> Sequence[str]:
-    few = f"bandwidth_hz: {bandwidth_hz:g} Hz is what few radios have; is the unit right?"
-    return [few] if bandwidth_hz < FEW else []
 
 
 def _agrees(rate: RateMap, bandwidth_hz: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -43,6 +43,16 @@ class RecordedFading(Component):
         self._trace = read(self.file, resource_blocks=self.resource_blocks)
         self._trace.gains(self.block)  # there is such a block
         return self
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The file as the scenario names it."""
+        return [self.file]
+
+    @property
+    def conditional(self) -> bool:
+        """Whether every seed replays the same: intervals are then conditional on it."""
+        return self.offset == "fixed"
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -1,33 +1,28 @@
-"""One-way latency between a device and its cell: always the same, or drawn for every task."""
+"""One-way latency between a device and its cell: given over time, recorded, or drawn by task."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import repeat
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from splitsim.component import Component, NonNegative, Positive
+from splitsim.component import (
+    AnyCurve,
+    Component,
+    ConstantCurve,
+    NonNegative,
+    Positive,
+    number_as_curve,
+    within,
+)
 from splitsim.rng import endless
+from splitsim.steps import Steps
+from splitsim.world.around import Around
+from splitsim.world.beside import TraceLatency
 from splitsim.world.service import LognormalService
-
-
-class ConstantLatency(Component):
-    """The same for every task; in a file simply the number."""
-
-    kind: Literal["constant"] = "constant"
-    value: NonNegative = 0.0
-
-    @property
-    def mean(self) -> float:
-        """In seconds."""
-        return self.value
-
-    def draws_s(self, rng: np.random.Generator) -> Iterator[float]:
-        """Latencies, task after task."""
-        return repeat(self.value)
 
 
 class LognormalLatency(Component):
@@ -72,18 +67,37 @@ class ExponentialLatency(Component):
         return endless(lambda n: self.least_s + rest_s * rng.standard_exponential(n))
 
 
-def _number_as_latency(value: Any) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return {"kind": "constant", "value": value}
-    if not isinstance(value, dict | Component):
-        raise ValueError("must be a number, or a distribution")  # noqa: TRY004 - pydantic's way
-    return value
-
-
+Drawn = LognormalLatency | ExponentialLatency
+LatencyKind = AnyCurve | Drawn | TraceLatency
 Latency = Annotated[
-    ConstantLatency | LognormalLatency | ExponentialLatency,
+    LatencyKind,
     Field(discriminator="kind"),
-    BeforeValidator(
-        _number_as_latency, json_schema_input_type=float | LognormalLatency | ExponentialLatency
-    ),
+    BeforeValidator(number_as_curve, json_schema_input_type=float | LatencyKind),
+    within(0.0),
 ]
+
+
+def expected_s(latency: LatencyKind) -> float:
+    """What a device expects it to be: the mean, or what a curve is at the beginning."""
+    return latency.first if isinstance(latency, AnyCurve) else latency.mean
+
+
+def shortest_s(latency: LatencyKind) -> float:
+    """What it is at the best of times; of one that is drawn the mean."""
+    if isinstance(latency, AnyCurve):
+        return latency.extremes[0]
+    return latency.least if isinstance(latency, TraceLatency) else latency.mean
+
+
+def draws_s(latency: LatencyKind, rng: np.random.Generator) -> Iterator[float]:
+    """What chance adds, task after task; all of it, unless it changes over time."""
+    if isinstance(latency, ConstantCurve):
+        return repeat(latency.value)
+    return latency.draws_s(rng) if isinstance(latency, Drawn) else repeat(0.0)
+
+
+def over_time(latency: LatencyKind, around: Around) -> Steps | None:
+    """What it is over time; None where it does not change, or is drawn."""
+    if isinstance(latency, ConstantCurve | Drawn):
+        return None
+    return latency.steps(around) if isinstance(latency, TraceLatency) else latency.steps()

@@ -23,23 +23,11 @@ Jobs = Iterator[tuple[float, float]]
 SOON = 1e-9  # seconds of work; a load that does not bring them any more is over
 
 
-class PoissonLoad(Component):
-    """Jobs of mean ``work_s`` at Poisson times that keep a share ``load`` of all workers busy.
+class _Drawn(Component):
+    """Jobs that chance brings, as many as keep a share ``load`` of all workers busy."""
 
-    Unit-rate arrivals are scaled by the load: the same randomness serves every load.
-    """
-
-    kind: Literal["poisson"]
+    kind: str
     load: Curve
-    work_s: Positive
-    service: Sizes = ConstantService()
-    priority: int = 0
-    deadline_s: Positive | None = None
-
-    def jobs(self, times: np.random.Generator, sizes: np.random.Generator, workers: int) -> Jobs:
-        """Pairs of arrival time and work, both in seconds, rising in time, without end."""
-        seconds = (arrivals * self.work_s / workers for arrivals in unit_arrivals(times))
-        return zip(self.load.whens(seconds), _works(self, sizes))  # noqa: B905 - neither ends
 
     def loads(self, workers: int) -> Steps:
         """The expected load over time, a share of all workers."""
@@ -50,7 +38,25 @@ class PoissonLoad(Component):
         return workers * self.load.steps().area(until_s)
 
 
-class PeriodicLoad(Component):
+class PoissonLoad(_Drawn):
+    """Jobs of mean ``work_s`` at Poisson times that keep a share ``load`` of all workers busy.
+
+    Unit-rate arrivals are scaled by the load: the same randomness serves every load.
+    """
+
+    kind: Literal["poisson"]
+    work_s: Positive
+    service: Sizes = ConstantService()
+    priority: int = 0
+    deadline_s: Positive | None = None
+
+    def jobs(self, times: np.random.Generator, sizes: np.random.Generator, workers: int) -> Jobs:
+        """Pairs of arrival time and work, both in seconds, rising in time, without end."""
+        seconds = (arrivals * self.work_s / workers for arrivals in unit_arrivals(times))
+        return zip(self.load.whens(seconds), _works(self, sizes))  # noqa: B905 - neither ends
+
+
+class PeriodicLoad(_Drawn):
     """Jobs of mean ``work_s`` at equal distances that keep a share ``load`` of all workers busy.
 
     The first falls uniformly into the first period, which is work_s / (load x workers); a load
@@ -58,7 +64,6 @@ class PeriodicLoad(Component):
     """
 
     kind: Literal["periodic"]
-    load: Curve
     work_s: Positive
     service: Sizes = ConstantService()
     priority: int = 0
@@ -72,16 +77,8 @@ class PeriodicLoad(Component):
         seconds = (number * self.work_s / workers for number in numbers)
         return zip(self.load.whens(seconds), _works(self, sizes))  # noqa: B905 - neither ends
 
-    def loads(self, workers: int) -> Steps:
-        """The expected load over time, a share of all workers."""
-        return self.load.steps()
 
-    def offered_s(self, workers: int, until_s: float) -> float:
-        """Expected work in seconds up to a time."""
-        return workers * self.load.steps().area(until_s)
-
-
-class BurstyLoad(Component):
+class BurstyLoad(_Drawn):
     """Poisson jobs in bursts and calms: a Markov-modulated process of two states.
 
     Bursts and calms last exponential times of mean ``burst_s`` and ``calm_s``. In a burst the
@@ -91,7 +88,6 @@ class BurstyLoad(Component):
     """
 
     kind: Literal["bursty"]
-    load: Curve
     work_s: Positive
     peak: Annotated[float, Field(gt=1, allow_inf_nan=False)]
     burst_s: Positive
@@ -124,14 +120,6 @@ class BurstyLoad(Component):
         )
         whens = self._whens(arrivals, self._states(far_away))
         return zip(whens, _works(self, sizes))  # noqa: B905 - neither ends
-
-    def loads(self, workers: int) -> Steps:
-        """The expected load over time, a share of all workers."""
-        return self.load.steps()
-
-    def offered_s(self, workers: int, until_s: float) -> float:
-        """Expected work in seconds up to a time."""
-        return workers * self.load.steps().area(until_s)
 
     def _states(self, rng: np.random.Generator) -> Iterator[tuple[float, float]]:
         """Level and length of one state after the other, in equilibrium at the beginning."""

@@ -1,10 +1,10 @@
-"""Replaying recorded rates: one over and over, or several in a drawn order, from some offset on."""
+"""Replaying recordings: one over and over, or several in a drawn order, from some offset on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -22,25 +22,30 @@ MOST_PIECES = 10_000_000
 
 READING = (
     *("format", "way", "header", "time", "rate", "time_unit_s", "rate_unit_bps"),
-    *("expected_mean_bps", "hold", "missing", "repeats", "max_hold_s", "gaps"),
+    *("hold", "missing", "repeats", "max_hold_s", "gaps"),
+)
+PLACING = (
+    *("file", "files", "from_s", "to_s", "resample_s"),
+    *("loop", "offset_s", "offset", "segment_s"),
 )
 
 
-class TraceChannel(Component):
-    """A recorded rate, replayed: looped or stopped at its end, shifted, scaled.
+class Replay(Component):
+    """Something recorded, replayed: looped or stopped at its end, shifted, scaled.
 
     ``file`` is relative to the scenario file; a bare name is looked up in ``traces/channels``.
     ``files`` are several, each played whole, one after the other in an order that is drawn anew
-    for every round, device and seed. How a file is read say ``format`` to ``max_hold_s`` and
-    ``gaps``, see ``read_trace``; ``way`` is which rate to take of a file with both directions,
-    or what the rate is of where the file does not tell.
+    for every round, device and seed. How a file is read say ``format`` to ``gaps``, see
+    ``read_trace``; ``way`` is which rate to take of a file with both directions, or what the
+    rate is of where the file does not tell.
 
     Of each file the stretch ``from_s`` to ``to_s`` is used, in means over ``resample_s`` if that
     is given, times ``scale``. The device joins the recording ``offset_s`` after its beginning,
     or with ``offset: drawn`` anywhere, drawn for every device and seed, at the same place in
     both directions. With ``segment_s`` the recording is cut into segments of so long, and every
     device replays one of its own, drawn for every seed; devices of one group have different
-    ones while there are enough. Without ``loop`` the rate is zero once all is over.
+    ones while there are enough. What else was recorded has the same place as the rate if it is
+    placed in the same words.
     """
 
     kind: Literal["trace"]
@@ -53,7 +58,6 @@ class TraceChannel(Component):
     rate: str | int | None = None
     time_unit_s: Positive | None = None
     rate_unit_bps: Positive | None = None
-    expected_mean_bps: Positive | None = None
     hold: Literal["previous", "next"] | None = None
     missing: Literal["error", "zero", "skip"] | None = None
     repeats: Literal["last", "first", "mean"] | None = None
@@ -72,13 +76,16 @@ class TraceChannel(Component):
 
     @model_validator(mode="after")
     def _load(self, info: ValidationInfo) -> Self:
-        read: Callable[..., Trace] = (info.context or {}).get("read_trace", _read)
         _refuse(self._at_odds())
-        whole = [*self._read(read)]
+        whole = [*self._read(info.context or {})]
         _refuse(self._outside(whole))
         self._traces = tuple(map(self._used, whole))
         _refuse(self._unusable())
         return self
+
+    @abstractmethod
+    def _trace(self, name: str, context: Mapping[str, Any]) -> Trace:
+        """What a file holds; the context may have a way to read it."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -110,8 +117,23 @@ class TraceChannel(Component):
         """What is odd about the files."""
         return [*dict.fromkeys(text for trace in self._traces for text in trace.warnings)]
 
+    @property
+    def place(self) -> Sequence[Any]:
+        """What says where in a recording a device is."""
+        return [getattr(self, key) for key in PLACING]
+
+    @property
+    def mean(self) -> float:
+        """The mean over all of it."""
+        return sum(t.mean_bps * t.period_s for t in self._traces) / self._total_s
+
+    @property
+    def least(self) -> float:
+        """The least value in it."""
+        return min(float(t.rates_bps.min()) for t in self._traces)
+
     def steps(self, around: Around) -> Steps:
-        """The rate over time in bit/s."""
+        """What it is over time: a rate in bit/s, or in its own unit."""
         if len(self._traces) > 1:
             return self._in_turn(around)
         if self.segment_s is None and self.offset == "fixed":
@@ -159,13 +181,16 @@ class TraceChannel(Component):
     def _total_s(self) -> float:
         return sum(trace.period_s for trace in self._traces)
 
-    def _read(self, read: Callable[..., Trace]) -> Iterator[Trace]:
+    @property
+    def _how(self) -> dict[str, Any]:
+        return {key: getattr(self, key) for key in READING}
+
+    def _read(self, context: Mapping[str, Any]) -> Iterator[Trace]:
         """Every file; the mistakes of all of them are raised together."""
-        how = {key: getattr(self, key) for key in READING}
         problems: list[str] = []
         for name in self.names:
             try:
-                yield read(name, **how)
+                yield self._trace(name, context)
             except BadInput as error:
                 problems += error.problems
         _refuse(dict.fromkeys(problems))
@@ -209,6 +234,23 @@ class TraceChannel(Component):
         elif self.offset_s >= self.length_s + self.offset_s:
             whose = "the trace's" if self.segment_s is None else "the segment's"
             yield f"offset_s {self.offset_s:g} is beyond {whose} {self.segment_s or whole_s:g} s"
+        yield from self._useless()
+
+    @abstractmethod
+    def _useless(self) -> Iterator[str]:
+        """What makes the recordings useless for what they are meant for."""
+
+
+class TraceChannel(Replay):
+    """A recorded rate, replayed; see ``Replay``. Without ``loop`` it is zero once all is over."""
+
+    expected_mean_bps: Positive | None = None
+
+    def _trace(self, name: str, context: Mapping[str, Any]) -> Trace:
+        read: Callable[..., Trace] = context.get("read_trace", read_trace)
+        return read(name, expected_mean_bps=self.expected_mean_bps, **self._how)
+
+    def _useless(self) -> Iterator[str]:
         for name, trace in zip(self.names, self._traces, strict=True):
             if not np.any(trace.rates_bps):
                 yield f"{name} has a rate of zero all the time from from_s to to_s"
@@ -217,7 +259,3 @@ class TraceChannel(Component):
 def _refuse(problems: Any) -> None:
     if found := list(problems):
         raise BadInput(*found)
-
-
-def _read(file: str, **how: Any) -> Trace:
-    return read_trace(Path(file), **how)

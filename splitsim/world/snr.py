@@ -57,7 +57,7 @@ class ConstantSnr(Component):
     @property
     def expected_db(self) -> float:
         """What a device expects it to be, in dB: what it is at the beginning."""
-        return float(self.mean_db.db(np.zeros(1))[0])
+        return self.mean_db.first
 
 
 class GeometrySnr(Component):

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from splitsim.steps import Chunk, Steps
+from splitsim.chunk import Chunk
+from splitsim.steps import Steps
 
 LEGS = 64  # drawn at a time
 PERIOD_S = 600.0  # of speeds made at a time

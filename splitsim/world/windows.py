@@ -13,7 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from splitsim.steps import Chunk, Steps
+from splitsim.chunk import Chunk
+from splitsim.steps import Steps
 from splitsim.world.traces import Trace
 
 STEPS = 1024  # that a window shows, on average

@@ -201,14 +201,7 @@ class Batching(Reactive):
     def _change(self, now_s: float) -> None:
         while self._crew.next_s <= now_s:
             shift = self._crew.end()
-            before_s = self._meter.busy_s
-            self._meter.add(shift.began_s, shift.end_s)
-            if shift.tasks:
-                self.busy_s += self._meter.busy_s - before_s
-                if shift.cut:
-                    self._aborted += shift.tasks
-                else:
-                    self._served += shift.tasks
+            self._account(shift.began_s, shift.end_s, shift.tasks, cut=shift.cut)
         self._serve(now_s)
 
     def _read(self, meter: Meter, time_s: float) -> None:

@@ -119,14 +119,7 @@ class Ordered(Reactive):
 
     def _change(self, now_s: float) -> None:
         shift = self._crew.end()
-        before_s = self._meter.busy_s
-        self._meter.add(shift.began_s, shift.end_s)
-        if shift.tasks:
-            self.busy_s += self._meter.busy_s - before_s
-            if shift.cut:
-                self._aborted += 1
-            else:
-                self._served += 1
+        self._account(shift.began_s, shift.end_s, shift.tasks, cut=shift.cut)
         if self._queue.first() is not None:
             job = self._queue.pop()
             self._leave_queue(job)

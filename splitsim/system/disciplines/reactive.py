@@ -191,6 +191,17 @@ class Reactive(ABC):
     def _in_service(self) -> int:
         """Tasks that have begun and not ended."""
 
+    def _account(self, began_s: float, end_s: float, tasks: int, *, cut: bool) -> None:
+        """A worker was busy, with some tasks or with others; ``cut`` short if nobody waited."""
+        before_s = self._meter.busy_s
+        self._meter.add(began_s, end_s)
+        if tasks:
+            self.busy_s += self._meter.busy_s - before_s
+            if cut:
+                self._aborted += tasks
+            else:
+                self._served += tasks
+
     def _settle(self, job: Job) -> None:
         """The job's owner will go on, at a time that is known now."""
         job.settled = True

@@ -8,7 +8,7 @@ options it takes. To add one, write it and list it in ``read.READERS`` (and ``SU
 
 from splitsim.world.traces.formats import PACKET_BITS
 from splitsim.world.traces.gains import FadingTrace, read_fading
-from splitsim.world.traces.read import Format, Options, read_recording, read_trace
+from splitsim.world.traces.read import Format, Options, read_beside, read_recording, read_trace
 from splitsim.world.traces.recording import Recording
 from splitsim.world.traces.statistics import TraceStatistics, trace_statistics
 from splitsim.world.traces.trace import Trace, Way
@@ -23,6 +23,7 @@ __all__ = [
     "Trace",
     "TraceStatistics",
     "Way",
+    "read_beside",
     "read_fading",
     "read_recording",
     "read_trace",

@@ -90,10 +90,10 @@ def as_numbers(
     lines: Lines, where: Sequence[int], texts: Sequence[str], what: str, remedy: str
 ) -> Floats:
     """A column as numbers; a text that is none is reported and becomes NaN."""
-    values = _floats(texts)
-    for i in indices(~np.isfinite(values)):
-        values[i] = np.nan
-        lines.report(where[i], _not_a_number(what, texts[i], remedy))
+    values = with_gaps(lines, where, texts, what, remedy)
+    for i in indices(np.isnan(values)):
+        if is_missing(texts[i]):  # others were told of
+            lines.report(where[i], _not_a_number(what, texts[i], remedy))
     return values
 
 

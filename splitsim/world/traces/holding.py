@@ -9,7 +9,7 @@ import numpy as np
 
 from splitsim.world.traces.columns import Rows, indices, is_missing
 from splitsim.world.traces.lines import Lines
-from splitsim.world.traces.recording import RATES, Recording, checked_recording
+from splitsim.world.traces.recording import RATES, Recording, checked_recording, held_on
 from splitsim.world.traces.trace import Floats
 
 Hold = Literal["previous", "next"]
@@ -112,18 +112,12 @@ def _filled(lines: Lines, rows: Rows, key: str, values: Floats, rules: Rules) ->
         if is_missing(texts[i]):  # other texts were told of where they were read
             lines.report(rows.lines[i], f"the rate is missing ({texts[i]!r}); {REMEDY}")
     backwards = rules.hold == "next"
-    filled = _held_on(values[::-1])[::-1] if backwards else _held_on(values)
+    filled = held_on(values[::-1])[::-1] if backwards else held_on(values)
     side = "after" if backwards else "before"
     for i in indices(np.isnan(filled)) if rules.missing == "skip" else ():
         what = f"the rate is missing ({texts[i]!r}), with none {side} it to hold on"
         lines.report(rows.lines[i], f"{what}; delete the row")
     return filled
-
-
-def _held_on(values: Floats) -> Floats:
-    """Every hole filled with the last value before it, if there is one."""
-    last = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
-    return np.where(last >= 0, values[last], np.nan)
 
 
 def _mean(values: Floats, firsts: np.ndarray[Any, np.dtype[np.intp]]) -> Floats:

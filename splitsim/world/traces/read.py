@@ -33,6 +33,8 @@ READERS: dict[str, Callable[..., Recording]] = {
     "iperf3": iperf3,
 }
 SUFFIXES = {".up": "mahimahi", ".down": "mahimahi", ".csv": "csv"}
+LONG_S = 5.0  # a mean round trip that points to a wrong unit
+Beside = Literal["rtt_s", "loss"]
 Format = Literal["mahimahi", "two-column", "csv", "g-nettrack", "riiser-log", "sabre", "iperf3"]
 
 
@@ -118,6 +120,42 @@ def read_trace(
     trace = recording.trace(way)
     odd = implausible(trace, expected_mean_bps)
     return replace(trace, warnings=(*trace.warnings, f"{recording.name}: {odd}")) if odd else trace
+
+
+def read_beside(
+    path: str | os.PathLike[str],
+    key: Beside,
+    *,
+    column: str | int | None = None,
+    unit: float | None = None,
+    format: str | None = None,  # noqa: A002 - the word of the scenario file
+    way: Way | None = None,
+    **options: Unpack[Options],
+) -> Trace:
+    """Read what was measured beside a rate, see ``Recording.beside``.
+
+    Args:
+        path: a text file that also holds a rate.
+        key: round trips in seconds, or the share of packets that were lost.
+        column: csv: its column, if that has another name.
+        unit: csv: its unit, 1 by default.
+        format: see ``read_trace``.
+        way: see ``read_trace``.
+        **options: see ``Options``.
+
+    Raises:
+        BadInput: the file cannot be used, or it was not measured.
+    """
+    if column is not None:
+        options["columns"] = {key: str(column)}
+    if unit is not None:
+        options["units"] = {key: unit}
+    trace = read_recording(path, format=format, way=way, **options).beside(key)
+    mean_s = trace.mean_bps
+    if key == "rtt_s" and mean_s > LONG_S:
+        odd = f"its round trips are {mean_s:,.4g} s on average; a column in ms has the unit 0.001"
+        return replace(trace, warnings=(*trace.warnings, f"{os.fspath(path)}: {odd}"))
+    return trace
 
 
 def read_recording(

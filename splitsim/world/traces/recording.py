@@ -71,6 +71,22 @@ class Recording:
             raise BadInput(f"{self.name}: {what}")
         return "rate_bps"
 
+    def beside(self, key: str) -> Trace:
+        """What was measured beside the rate, as a trace in its own unit.
+
+        Where nothing was measured the last value holds, before the first one the first.
+
+        Raises:
+            BadInput: it was not measured.
+        """
+        values = self.series.get(key, np.array([np.nan]))
+        known = values[~np.isnan(values)]
+        if not len(known):
+            raise BadInput(f"{self.name}: holds no {key}; name its column, or take another file")
+        whole = held_on(np.append(known[0], values))[1:]
+        odd = (*self.warnings, *(text for of, text in self.cautions if of == key))
+        return Trace(self.starts_s, read_only(whole), self.period_s, None, odd)
+
     def mean(self, key: str) -> float:
         """The mean of a series over time, in its unit."""
         return (
@@ -80,6 +96,12 @@ class Recording:
     def with_caution(self, key: str, caution: str) -> Recording:
         """The same, with a warning for who uses a series."""
         return replace(self, cautions=(*self.cautions, (key, f"{self.name}: {caution}")))
+
+
+def held_on(values: Floats) -> Floats:
+    """Every hole filled with the last value before it, if there is one."""
+    last = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
+    return np.where(last >= 0, values[last], np.nan)
 
 
 ALL_ZERO = "every rate is zero, a transfer would never end; is it the right column?"
