@@ -17,7 +17,7 @@ from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
 from splitsim.system.stations import Transfer
 
-_due_s, _limit_s, _rank = attrgetter("due_s"), attrgetter("limit_s"), attrgetter("rank")
+_limit_s, _rank = attrgetter("limit_s"), attrgetter("rank")
 
 
 class Flow(Protocol):
@@ -40,6 +40,8 @@ class Flow(Protocol):
     is_last: bool
     zero: Steps | None  # 1 where the rate is zero, if anybody wants to know
     since_s: float  # up to when it is settled, and notes of a discipline's own
+    since_share_s: float
+    since_step: int
     least_share_s: float
     bound_bps: float  # which its rate does not exceed until ``bound_until_s``
     bound_until_s: float
@@ -64,8 +66,19 @@ class Flow(Protocol):
 class Discipline(Protocol):
     """How a medium is shared."""
 
-    def plan(self, flows: Sequence[Flow], now_s: float) -> float:
-        """Set ``due_s`` of the flows; until when that holds at least, if nobody is due before."""
+    def join(self, flow: Flow, now_s: float) -> None:
+        """A flow will be in the next plan."""
+
+    def leave(self, flow: Flow, now_s: float) -> None:
+        """A flow will not, and is to know what it sent."""
+
+    def plan(self, flows: Sequence[Flow], now_s: float) -> tuple[Flow, float]:
+        """Set ``due_s`` of the flows.
+
+        Returns:
+            The first to be through, and when that is, or until when the plan holds if that is
+            before.
+        """
 
     def advance(self, flows: Sequence[Flow], from_s: float, to_s: float) -> None:
         """Account for what the flows of the plan sent in an interval of it."""
@@ -87,7 +100,8 @@ class Medium:
         self._discipline = discipline
         self._active: list[Flow] = []
         self._at_s = 0.0  # up to when it is known how far everybody came
-        self._plan_s = self._next_s = math.inf  # until when the plan holds; the next change
+        self._next_s = math.inf  # the next change
+        self._patience_s = math.inf  # before which nobody gives up
         self._alarm: Moment | None = None
         self._alarm_s = math.inf
         self._is_changing = False
@@ -103,7 +117,8 @@ class Medium:
 
     def leave(self, flow: Flow) -> None:
         """A flow is taken away."""
-        self.settle(flow)
+        self._advance()
+        self._discipline.leave(flow, self._clock.now)
         self._active.remove(flow)
         self._change()
 
@@ -138,30 +153,45 @@ class Medium:
 
     def _part(self, now: float) -> None:
         """Let those go who are through, or give up."""
-        for flow in self._active:
-            if flow.due_s <= now and not flow.is_last:
-                flow.setup_left_s, flow.bits_from_s, flow.due_s = 0.0, now, math.inf
-        gone = [f for f in self._active if f.due_s <= now or f.limit_s <= now]
-        if gone:
-            self._active = [flow for flow in self._active if flow not in gone]
+        gone = [flow for flow in self._active if flow.due_s <= now]
+        if gone and not all(flow.is_last for flow in gone):
+            gone = [flow for flow in gone if self._is_through(flow, now)]
+        if self._patience_s <= now:
+            gone = [f for f in self._active if f in gone or f.limit_s <= now]
+            self._patience_s = -math.inf
         for flow in gone:
-            self._discipline.settle(flow, now)
+            self._active.remove(flow)
+        for flow in gone:
+            self._discipline.leave(flow, now)
             if flow.due_s <= now:
                 flow.through(now)
             else:
                 flow.cut(now)
 
+    @staticmethod
+    def _is_through(flow: Flow, now: float) -> bool:
+        """Whether it is through, and not only with its set-up."""
+        if not flow.is_last:
+            flow.setup_left_s, flow.bits_from_s, flow.due_s = 0.0, now, math.inf
+        return flow.is_last
+
     def _add(self, flow: Flow) -> None:
-        flow.due_s, flow.since_s, flow.least_share_s = math.inf, self._clock.now, -1.0
+        now = self._clock.now
+        flow.due_s = math.inf
+        self._patience_s = min(self._patience_s, flow.limit_s)
+        self._discipline.join(flow, now)
         insort(self._active, flow, key=_rank)
 
     def _plan(self, now: float) -> None:
-        self._plan_s = self._next_s = math.inf
+        self._next_s = math.inf
         if self._active:
-            self._plan_s = self._discipline.plan(self._active, now)
-            first = min(self._active, key=_due_s)
-            self._next_s = min(first.due_s, *map(_limit_s, self._active), self._plan_s)
+            if self._patience_s <= now:
+                self._patience_s = min(map(_limit_s, self._active))
+            first, next_s = self._discipline.plan(self._active, now)
+            self._next_s = min(next_s, self._patience_s)
             self._set_alarm(first)
+        else:
+            self._patience_s = math.inf
 
     def _set_alarm(self, first: Flow) -> None:
         """For the next time at which something changes; an earlier alarm stays."""
