@@ -18,7 +18,7 @@ import numpy as np
 # it a transfer that ends exactly where an outage begins could wait until the outage is over.
 SLACK = 1e-14
 KEPT = 2  # chunks held at a time: the one in use and its neighbour; others are made again
-NEAR = 32  # steps over which a bound is looked for one by one
+NEAR = (4, 16, 64)  # steps over which a bound is looked for
 
 
 def _floats(array: np.ndarray) -> Sequence[float]:
@@ -324,11 +324,13 @@ class Steps:
         k, local = self._place(time_s)
         chunk, begin_s = self.stretch(k), k * self.period_s if k else 0.0
         first = chunk.index(local)
-        last = first + NEAR
-        if last < len(chunk.values):
-            peak = max(chunk.values[first:last])
-            if 2 * amount < peak * (chunk.starts[last] - local):
-                return peak, begin_s + chunk.starts[last]
+        for steps in NEAR:
+            last = first + steps
+            if amount == math.inf or last >= len(chunk.values):
+                break
+            peak, lasts_s = max(chunk.values[first:last]), chunk.starts[last] - local
+            if 2 * amount < peak * lasts_s:
+                return peak, time_s + lasts_s
         return float(np.asarray(chunk.values).max()), max(time_s, begin_s + chunk.length_s)
 
     def pieces(self, from_s: float, to_s: float) -> tuple[np.ndarray, np.ndarray]:

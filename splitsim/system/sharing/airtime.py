@@ -33,7 +33,8 @@ class EqualAirtime:
         turns = self._turns
         if turns.begin(now_s):
             self._heap, self._dated, self._bounded_s = [], [], math.inf
-        turns.mark(flow, now_s, flow.rate)
+        turns.follow(flow.rate, now_s)
+        turns.mark(flow)
         flow.bound_until_s, flow.least_share_s = -math.inf, turns.share_s
         heappush(self._heap, (turns.share_s, flow.rank, flow))
 
@@ -132,7 +133,7 @@ class EqualAirtime:
             flow.left_bits -= turns.area(flow.rate, flow)
         if flow.left_bits < 0 or flow.due_s <= now_s:
             flow.left_bits = 0.0
-        turns.mark(flow, now_s, flow.rate)
+        turns.mark(flow)
 
     def _settle_setup(self, flow: Flow, now_s: float) -> None:
         """The set-up of a flow goes on, or is over and bits have gone since."""

@@ -56,14 +56,17 @@ class Turns:
         """Begin anew, when everybody is up to date."""
         self._restart(now_s, self.share_s)
 
-    def mark(self, flow: Flow, now_s: float, rate: Steps) -> None:
-        """A flow is up to date."""
+    def follow(self, rate: Steps, now_s: float) -> None:
+        """Write down the edges of a rate, if it has a grid and is the first one that has."""
         if self._grid is None and rate.step_s is not None:
             self._grid = rate.step_s, rate.period_s
             self._count = round(rate.period_s / rate.step_s)
             self._first = self._step = self._step_at(now_s)
             self._edges_s, self._widths_s = [self.share_s], []
-        flow.since_s, flow.since_share_s, flow.since_step = now_s, self.share_s, self._step
+
+    def mark(self, flow: Flow) -> None:
+        """A flow is up to date."""
+        flow.since_s, flow.since_share_s, flow.since_step = self._now_s, self.share_s, self._step
 
     def _step_at(self, time_s: float) -> int:
         """The number of a step, as ``Steps`` finds it."""
@@ -86,12 +89,15 @@ class Turns:
 
     def _pass_edges(self, step: int, n: int, from_s: float, before_s: float) -> None:
         assert self._grid is not None
-        step_s, period_s = self._grid
-        k, i = np.divmod(np.arange(self._step + 1, step + 1), self._count)
-        edges_s = before_s + (k * period_s + i * step_s - from_s) / n
-        edges_s = edges_s.clip(before_s, self.share_s)
-        self._widths_s += np.diff(edges_s, prepend=self._edges_s[-1]).tolist()
-        self._edges_s += edges_s.tolist()
+        (step_s, period_s), count, share_s = self._grid, self._count, self.share_s
+        edges_s, widths_s = self._edges_s, self._widths_s
+        last_s = edges_s[-1]
+        for number in range(self._step + 1, step + 1):
+            edge_s = before_s + (number // count * period_s + number % count * step_s - from_s) / n
+            edge_s = before_s if edge_s < before_s else share_s if edge_s > share_s else edge_s
+            widths_s.append(edge_s - last_s)
+            edges_s.append(edge_s)
+            last_s = edge_s
 
     def area(self, rate: Steps, flow: Flow) -> float:
         """The integral of a rate over the share of the time since a flow was marked."""
