@@ -22,6 +22,8 @@ class EqualAirtime:
     it is known who will be the first to end.
     """
 
+    gives_one_all = True
+
     def __init__(self) -> None:
         self._turns = Turns()
         self._heap: list[tuple[float, tuple[int, bool], Flow]] = []  # by least share

@@ -69,6 +69,8 @@ class Blocks:
         law: who gets what.
     """
 
+    gives_one_all = False
+
     def __init__(self, law: Law) -> None:
         self._law = law
         self._ahead_s = 0.01

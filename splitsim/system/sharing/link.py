@@ -11,8 +11,11 @@ import numpy as np
 from splitsim.costs import NO_COSTS, Costs
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
+from splitsim.system.sharing.lone import Lone
 from splitsim.system.sharing.medium import Medium
 from splitsim.system.stations import NOTHING_SENT, Link, Sent, Transfer, settle
+
+NO_MORE: Iterator[float] = iter(())  # windows
 
 
 class SharedLink:
@@ -45,12 +48,14 @@ class SharedLink:
         self._clock = clock
         self._medium = medium
         self._costs = costs
+        self._free_of_charge = costs == NO_COSTS
         self._queue: deque[Transfer] = deque()
-        self._over_s = -math.inf  # when the last transfer was over
+        self._over_s = -math.inf  # when the last transfer was over, or a lone one will be
+        self._lone: Lone | None = None  # the last one that was not in company
         self._step: Moment | None = None  # the beginning of the next transfer, or window
         self._patience: Moment | None = None
         self._patience_s = math.inf
-        self._windows: Iterator[float] = iter(())
+        self._windows: Iterator[float] = NO_MORE
         self._window_bits = self._windows_bits = 0.0  # of this one; of those before
         self._paused_s = math.nan
         self._is_on_air = False
@@ -73,7 +78,7 @@ class SharedLink:
     @property
     def free_s(self) -> float:
         """When the last transfer ended; inf while there is one, for its end is not known."""
-        return math.inf if self._queue else self._over_s
+        return math.inf if self._queue or self._over_s > self._clock.now else self._over_s
 
     def watch(self, *, zeros: bool, past: bool) -> None:
         """Say what will be asked: times at rate zero, and how far transfers came in the past."""
@@ -83,7 +88,11 @@ class SharedLink:
 
     def submit(self, job: Transfer) -> Transfer:
         """Take a transfer."""
-        job.ready_s = max(job.ready_s, self._clock.now)
+        now = self._clock.now
+        if self._over_s > now:
+            self._medium.disturb()
+        if job.ready_s < now:
+            job.ready_s = now
         self._queue.append(job)
         if len(self._queue) == 1:
             self._begin()
@@ -94,6 +103,8 @@ class SharedLink:
     def withdraw(self, job: Transfer) -> None:
         """Take back a transfer, which ends now as if its owner had given up."""
         now = self._clock.now
+        if self._over_s > now:
+            self._medium.disturb()
         job.give_up_s = min(job.give_up_s, now)
         if job is not self.job:
             self._queue.remove(job)
@@ -111,6 +122,8 @@ class SharedLink:
 
     def clear(self) -> None:
         """Withdraw all there is."""
+        if self._over_s > self._clock.now:
+            self._medium.disturb()
         for job in list(reversed(self._queue)):
             self.withdraw(job)
 
@@ -146,15 +159,53 @@ class SharedLink:
         self._before = self.airtime_s, self.moving_s, self.zero_s
         if self._keeps_track:
             job.track = [(self._clock.now, NOTHING_SENT)]
-        self._windows = self._costs.windows(job.work)
         self._windows_bits = 0.0
+        if self._free_of_charge:
+            self._windows = NO_MORE
+            if not self._goes_alone(job):
+                self._send(job.work)
+            return
+        self._windows = self._costs.windows(job.work)
         self.setup_left_s = self._costs.setup_s
         self._send(next(self._windows))
 
-    def _send(self, bits: float) -> None:
+    def _goes_alone(self, job: Transfer) -> bool:
+        """Let a transfer be over ahead if nobody else is about; who comes before undoes it."""
+        if len(self._queue) > 1:
+            return False
+        self._carry(job.work)
+        start_s, end_s = self._clock.now, self._medium.alone(self)
+        if end_s == math.inf or end_s + job.after_s > job.give_up_s:
+            return False
+        self._medium.leave_alone(self, end_s)
+        self._lone = Lone(self._clock, job, (self._before, self.moved_bits, self._over_s))
+        self._queue.popleft()
+        self.airtime_s += end_s - start_s
+        self.moving_s += end_s - start_s
+        if self.zero is not None:
+            self.zero_s += self.zero.area(end_s) - self.zero.area(start_s)
+        job.end_s, job.sent_bits = end_s, job.work
+        self._account(job, end_s)
+        self._clock.at(end_s + job.after_s, self._lone)
+        return True
+
+    def join_in(self) -> None:
+        """Its transfer goes on as one of several, from where it began."""
+        assert self._lone is not None
+        self.job = self._lone.undo()
+        self._queue.append(self.job)
+        self.transfers -= 1
+        self._before, self.moved_bits, self._over_s = self._lone.before
+        self.airtime_s, self.moving_s, self.zero_s = self._before
+        self._is_on_air = True
+
+    def _carry(self, bits: float) -> None:
         self._window_bits = self.left_bits = bits
         self.bits_from_s = self._clock.now
         self.limit_s = self.job.give_up_s
+
+    def _send(self, bits: float) -> None:
+        self._carry(bits)
         self._is_on_air = True
         self._medium.join(self)
 
@@ -196,12 +247,16 @@ class SharedLink:
     def _end(self, now_s: float) -> None:
         self._step = None
         job = self._queue.popleft()
-        job.over_s = self._over_s = now_s
+        self._account(job, now_s)
+        settle(job)
+        if self._queue:
+            self._begin()
+
+    def _account(self, job: Transfer, over_s: float) -> None:
+        job.over_s = self._over_s = over_s
         self._tell(job)
         self.moved_bits += job.sent_bits
         self.transfers += 1
-        settle(job)
-        self._begin()
 
     def _bits(self) -> float:
         return self._windows_bits + self._window_bits - self.left_bits
@@ -250,6 +305,8 @@ class SharedLink:
         steady in between; and only if the link was told to ``watch`` the past.
         """
         del with_zeros
+        if self._over_s > self._clock.now:
+            self._medium.disturb()
         if job.start_s is None or to_s <= job.start_s:
             return NOTHING_SENT
         if job.over_s is not None and to_s >= job.over_s:

@@ -59,12 +59,17 @@ class Flow(Protocol):
     def cut(self, now_s: float) -> None:
         """Its owner gave up, and the flow is off the medium."""
 
+    def join_in(self) -> None:
+        """It was alone on the medium until now, and is no longer."""
+
     def note(self, now_s: float) -> None:
         """How far it came by now is up to date."""
 
 
 class Discipline(Protocol):
-    """How a medium is shared."""
+    """How a medium is shared; perhaps it ``gives_one_all``: whoever is alone has its own rate."""
+
+    gives_one_all: bool
 
     def join(self, flow: Flow, now_s: float) -> None:
         """A flow will be in the next plan."""
@@ -105,13 +110,46 @@ class Medium:
         self._alarm: Moment | None = None
         self._alarm_s = math.inf
         self._is_changing = False
+        self._lone: Flow | None = None  # who has the medium for itself from one time to another
+        self._lone_from_s = self._lone_to_s = -math.inf
+        self._busy_before_s = 0.0
         self.keeps_track = False  # whether somebody will ask how far transfers had come
         self.busy_s = 0.0  # with at least one transfer
+
+    def alone(self, flow: Flow) -> float:
+        """When a flow would be through that has the medium for itself; inf: it has not."""
+        now = self._clock.now
+        if self._active or self._lone_to_s > now or self._is_changing or self.keeps_track:
+            return math.inf
+        if not self._discipline.gives_one_all:
+            return math.inf
+        return flow.rate.finish_s(now, flow.left_bits, flow.limit_s)
+
+    def leave_alone(self, flow: Flow, end_s: float) -> None:
+        """A flow has the medium for itself up to a time, if nobody comes before."""
+        self._lone, self._lone_from_s, self._lone_to_s = flow, self._clock.now, end_s
+        self._busy_before_s = self.busy_s
+        self.busy_s += end_s - self._lone_from_s
+
+    def disturb(self) -> None:
+        """Somebody has something to do with whom was left alone."""
+        if self._lone_to_s > self._clock.now:
+            self._change()
+
+    def _end_solitude(self) -> None:
+        """Take back what was not to be, and let the flow join from where it began."""
+        flow = self._lone
+        assert flow is not None
+        self.busy_s = self._busy_before_s
+        self._at_s = self._lone_from_s
+        self._lone_to_s = -math.inf
+        flow.join_in()
+        self._add(flow, self._at_s)
 
     def join(self, flow: Flow) -> None:
         """A flow has something to send from now on."""
         if self._is_changing:
-            self._add(flow)
+            self._add(flow, self._clock.now)
         else:
             self._change(flow)
 
@@ -143,11 +181,13 @@ class Medium:
         """Some are through, some give up, one may come; those who go may come again at once."""
         now = self._clock.now
         self._is_changing = True
+        if self._lone_to_s > now:
+            self._end_solitude()
         self._advance()
         if self._next_s <= now:
             self._part(now)
         if comes is not None:
-            self._add(comes)
+            self._add(comes, now)
         self._is_changing = False
         self._plan(now)
 
@@ -175,8 +215,7 @@ class Medium:
             flow.setup_left_s, flow.bits_from_s, flow.due_s = 0.0, now, math.inf
         return flow.is_last
 
-    def _add(self, flow: Flow) -> None:
-        now = self._clock.now
+    def _add(self, flow: Flow, now: float) -> None:
         flow.due_s = math.inf
         self._patience_s = min(self._patience_s, flow.limit_s)
         self._discipline.join(flow, now)

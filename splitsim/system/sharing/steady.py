@@ -22,6 +22,8 @@ class WithoutMemory:
         law: who gets what.
     """
 
+    gives_one_all = False
+
     def __init__(self, law: Memoryless) -> None:
         self._law = law
         self._blocks = Blocks(AtOnce(law))

@@ -94,7 +94,7 @@ class Turns:
         last_s = edges_s[-1]
         for number in range(self._step + 1, step + 1):
             edge_s = before_s + (number // count * period_s + number % count * step_s - from_s) / n
-            edge_s = before_s if edge_s < before_s else share_s if edge_s > share_s else edge_s
+            edge_s = min(max(edge_s, before_s), share_s)
             widths_s.append(edge_s - last_s)
             edges_s.append(edge_s)
             last_s = edge_s
@@ -114,7 +114,7 @@ class Turns:
         first = flow.since_step - self._first
         last = first + j - i
         edges_s = self._edges_s
-        inside = sum(map(mul, values[i + 1 : j], self._widths_s[first + 1 : last]))
+        inside: float = sum(map(mul, values[i + 1 : j], self._widths_s[first + 1 : last]))
         before = values[i] * (edges_s[first + 1] - from_share_s)
         return before + inside + values[j] * (share_s - edges_s[last])
 
