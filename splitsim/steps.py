@@ -65,6 +65,18 @@ class Chunk:
             return bisect_right(self.starts, local_s) - 1
         return min(int(local_s / self.step_s), len(self.values) - 1)
 
+    def bound(self, first: int, amount: float) -> tuple[float, float]:
+        """What is not exceeded from a step on up to a local time; see ``Steps.bound``."""
+        areas, values = self.areas, self.values
+        enough, count = areas[first] + amount, len(values)
+        for steps in NEAR:
+            last = first + steps
+            if last >= count:
+                break
+            if areas[last] > enough:
+                return max(values[first:last]), self.starts[last]
+        return float(np.asarray(values)[first:].max()), self.length_s
+
     def pieces(
         self, begin_s: float, local_s: float, from_s: float, to_s: float
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -322,16 +334,9 @@ class Steps:
         if self.always:
             return self.always, math.inf
         k, local = self._place(time_s)
-        chunk, begin_s = self.stretch(k), k * self.period_s if k else 0.0
-        first = chunk.index(local)
-        for steps in NEAR:
-            last = first + steps
-            if amount == math.inf or last >= len(chunk.values):
-                break
-            peak, lasts_s = max(chunk.values[first:last]), chunk.starts[last] - local
-            if 2 * amount < peak * lasts_s:
-                return peak, time_s + lasts_s
-        return float(np.asarray(chunk.values).max()), max(time_s, begin_s + chunk.length_s)
+        chunk = self.stretch(k)
+        peak, end_s = chunk.bound(chunk.index(local), amount)
+        return peak, max(time_s - local + end_s, time_s)
 
     def pieces(self, from_s: float, to_s: float) -> tuple[np.ndarray, np.ndarray]:
         """The steps of an interval.
@@ -377,11 +382,12 @@ class Steps:
     def stretch(self, k: int) -> Chunk:
         """The k-th stretch."""
         held = self._held
-        if k not in held:
+        chunk = held.get(k)
+        if chunk is None:
             while len(held) >= KEPT:
                 del held[next(iter(held))]
-            held[k] = self._chunk(k)
-        return held[k]
+            chunk = held[k] = self._chunk(k)
+        return chunk
 
 
 def _area(chunk: Chunk, local: float) -> float:

@@ -28,6 +28,7 @@ class EqualAirtime:
         self._turns = Turns()
         self._heap: list[tuple[float, tuple[int, bool], Flow]] = []  # by least share
         self._dated: list[Flow] = []  # whose end is known, and who are not in the heap
+        self._first: Flow | None = None
         self._bounded_s = math.inf  # until when all bounds hold
 
     def join(self, flow: Flow, now_s: float) -> None:
@@ -35,8 +36,8 @@ class EqualAirtime:
         turns = self._turns
         if turns.begin(now_s):
             self._heap, self._dated, self._bounded_s = [], [], math.inf
-        turns.follow(flow.rate, now_s)
-        turns.mark(flow)
+        flow.on_grid = turns.follow(flow.rate, now_s)
+        flow.since_s, flow.since_share_s, flow.since_step = now_s, turns.share_s, turns.step
         flow.bound_until_s, flow.least_share_s = -math.inf, turns.share_s
         heappush(self._heap, (turns.share_s, flow.rank, flow))
 
@@ -48,11 +49,13 @@ class EqualAirtime:
     def plan(self, flows: Sequence[Flow], now_s: float) -> tuple[Flow, float]:
         """Date those who could be the first to end, and perhaps some others."""
         self._put_back()
+        n = len(flows)
         if self._turns.is_long:
             self._forget(flows, now_s)
         if self._bounded_s <= now_s:
             self._bound_again(flows, now_s)
-        heap, share_s, n = self._heap, self._turns.share_s, len(flows)
+        likely = self._first if n > 1 else flows[0]
+        heap, share_s = self._heap, self._turns.share_s
         first, first_s = flows[0], math.inf
         while heap:
             least_share_s, rank, flow = heap[0]
@@ -60,7 +63,7 @@ class EqualAirtime:
                 heappop(heap)
             elif now_s + n * (least_share_s - share_s) >= first_s:
                 break
-            elif n > 1 and (flow.since_s < now_s or flow.bound_until_s < now_s):
+            elif (flow.since_s < now_s or flow.bound_until_s < now_s) and flow is not likely:
                 self._bound(flow, n, now_s)
                 heapreplace(heap, (flow.least_share_s, rank, flow))
             else:
@@ -71,6 +74,7 @@ class EqualAirtime:
                 if flow.bound_until_s < first_s and flow.due_s == math.inf:
                     first, first_s = self._date(flow, n, now_s, (first, first_s))
                     flow.least_share_s = share_s  # to be looked at next time; not in the heap
+        self._first = first
         return first, first_s
 
     def _put_back(self) -> None:
@@ -94,12 +98,12 @@ class EqualAirtime:
     def _bound(self, flow: Flow, n: int, now_s: float) -> None:
         """Learn which share of the time it needs at the least, up to its end."""
         self.settle(flow, now_s)
-        left_bits = flow.left_bits
-        flow.bound_bps, flow.bound_until_s = flow.rate.bound(now_s, n * left_bits)
+        turns, left_bits = self._turns, flow.left_bits
+        flow.bound_bps, flow.bound_until_s = turns.bound(flow.rate, flow, n * left_bits)
         if flow.bound_until_s < self._bounded_s:
             self._bounded_s = flow.bound_until_s
         alone_s = left_bits / flow.bound_bps if flow.bound_bps else math.inf
-        flow.least_share_s = self._turns.share_s + flow.setup_left_s + alone_s
+        flow.least_share_s = turns.share_s + flow.setup_left_s + alone_s
 
     def _bound_again(self, flows: Sequence[Flow], now_s: float) -> None:
         """Renew the bounds that hold no longer."""
@@ -135,7 +139,7 @@ class EqualAirtime:
             flow.left_bits -= turns.area(flow.rate, flow)
         if flow.left_bits < 0 or flow.due_s <= now_s:
             flow.left_bits = 0.0
-        turns.mark(flow)
+        flow.since_s, flow.since_share_s, flow.since_step = now_s, turns.share_s, turns.step
 
     def _settle_setup(self, flow: Flow, now_s: float) -> None:
         """The set-up of a flow goes on, or is over and bits have gone since."""

@@ -42,6 +42,7 @@ class Flow(Protocol):
     since_s: float  # up to when it is settled, and notes of a discipline's own
     since_share_s: float
     since_step: int
+    on_grid: bool  # whether the edges of its rate are known
     least_share_s: float
     bound_bps: float  # which its rate does not exceed until ``bound_until_s``
     bound_until_s: float

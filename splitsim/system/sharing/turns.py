@@ -26,11 +26,13 @@ class Turns:
 
     def __init__(self) -> None:
         self.share_s = 0.0  # now
+        self.step = 0  # the number of the one we are in
         self._now_s = -1.0
         self._times_s, self._shares_s = [0.0], [0.0]  # at changes
-        self._grid: tuple[float, float] | None = None  # length of a step, and of a stretch
+        self._grid: tuple[float | None, float] = None, math.inf  # lengths of step and stretch
         self._count = 1  # steps in a stretch
-        self._step = self._first = 0  # the one we are in, and the first one written down
+        self._edge_s = math.inf  # where the next step begins
+        self._first = 0  # the first step written down
         self._edges_s: list[float] = []  # shares where steps begin
         self._widths_s: list[float] = []  # and over them
 
@@ -39,41 +41,39 @@ class Turns:
         if now_s <= self._now_s:
             return False
         self._restart(now_s, 0.0)
-        self._grid = None
+        self._grid, self._edge_s = (None, math.inf), math.inf
         return True
+
+    def forget(self, now_s: float) -> None:
+        """Begin anew, when everybody is up to date."""
+        self._restart(now_s, self.share_s)
 
     def _restart(self, now_s: float, share_s: float) -> None:
         self._now_s, self.share_s = now_s, share_s
         self._times_s, self._shares_s = [now_s], [share_s]
-        self._edges_s, self._widths_s, self._first = [share_s], [], self._step
+        self._edges_s, self._widths_s, self._first = [share_s], [], self.step
 
     @property
     def is_long(self) -> bool:
         """Whether it is time to forget."""
         return len(self._times_s) > KEPT or len(self._edges_s) > KEPT
 
-    def forget(self, now_s: float) -> None:
-        """Begin anew, when everybody is up to date."""
-        self._restart(now_s, self.share_s)
-
-    def follow(self, rate: Steps, now_s: float) -> None:
-        """Write down the edges of a rate, if it has a grid and is the first one that has."""
-        if self._grid is None and rate.step_s is not None:
-            self._grid = rate.step_s, rate.period_s
-            self._count = round(rate.period_s / rate.step_s)
-            self._first = self._step = self._step_at(now_s)
+    def follow(self, rate: Steps, now_s: float) -> bool:
+        """Whether edges are those of a rate; those of the first one that has a grid are kept."""
+        if self._grid[0] is None and rate.step_s is not None:
+            step_s, period_s = self._grid = rate.step_s, rate.period_s
+            self._count = round(period_s / step_s)
+            k = int(now_s / period_s)
+            i = min(int(max(now_s - k * period_s, 0.0) / step_s), self._count - 1)
+            self._first = self.step = k * self._count + i
             self._edges_s, self._widths_s = [self.share_s], []
+            self._edge_s = self._begin_s(self.step + 1)
+        return rate.step_s is not None and (rate.step_s, rate.period_s) == self._grid
 
-    def mark(self, flow: Flow) -> None:
-        """A flow is up to date."""
-        flow.since_s, flow.since_share_s, flow.since_step = self._now_s, self.share_s, self._step
-
-    def _step_at(self, time_s: float) -> int:
-        """The number of a step, as ``Steps`` finds it."""
-        assert self._grid is not None
+    def _begin_s(self, step: int) -> float:
         step_s, period_s = self._grid
-        k = int(time_s / period_s)
-        return k * self._count + min(int(max(time_s - k * period_s, 0.0) / step_s), self._count - 1)
+        assert step_s is not None
+        return step // self._count * period_s + step % self._count * step_s
 
     def advance(self, n: int, from_s: float, to_s: float) -> None:
         """An interval is over in which n were active."""
@@ -81,42 +81,39 @@ class Turns:
         self._now_s, self.share_s = to_s, before_s + (to_s - from_s) / n
         self._times_s.append(to_s)
         self._shares_s.append(self.share_s)
-        if self._grid is not None:
-            step = self._step_at(to_s)
-            if step > self._step:
-                self._pass_edges(step, n, from_s, before_s)
-                self._step = step
-
-    def _pass_edges(self, step: int, n: int, from_s: float, before_s: float) -> None:
-        assert self._grid is not None
-        (step_s, period_s), count, share_s = self._grid, self._count, self.share_s
-        edges_s, widths_s = self._edges_s, self._widths_s
-        last_s = edges_s[-1]
-        for number in range(self._step + 1, step + 1):
-            edge_s = before_s + (number // count * period_s + number % count * step_s - from_s) / n
-            edge_s = min(max(edge_s, before_s), share_s)
-            widths_s.append(edge_s - last_s)
-            edges_s.append(edge_s)
-            last_s = edge_s
+        while self._edge_s <= to_s:
+            edge_s = max(before_s + (self._edge_s - from_s) / n, before_s)
+            self._widths_s.append(edge_s - self._edges_s[-1])
+            self._edges_s.append(edge_s)
+            self.step += 1
+            self._edge_s = self._begin_s(self.step + 1)
 
     def area(self, rate: Steps, flow: Flow) -> float:
-        """The integral of a rate over the share of the time since a flow was marked."""
-        from_share_s, share_s = flow.since_share_s, self.share_s
+        """The integral of a rate over the share of the time since a flow was up to date."""
+        from_share_s, share_s, begun = flow.since_share_s, self.share_s, flow.since_step
         if rate.always:
             return rate.always * (share_s - from_share_s)
-        k, i = divmod(flow.since_step, self._count)
-        j = self._step - k * self._count
-        if j >= self._count or (rate.step_s, rate.period_s) != self._grid:
+        k, i = divmod(begun, self._count)
+        last = self.step - begun
+        if not flow.on_grid or i + last >= self._count:
             return shared(rate, *self.since(flow.since_s))
         values = rate.stretch(k).values
-        if i == j:
+        if not last:
             return values[i] * (share_s - from_share_s)
-        first = flow.since_step - self._first
-        last = first + j - i
-        edges_s = self._edges_s
-        inside: float = sum(map(mul, values[i + 1 : j], self._widths_s[first + 1 : last]))
-        before = values[i] * (edges_s[first + 1] - from_share_s)
-        return before + inside + values[j] * (share_s - edges_s[last])
+        first, edges_s = begun - self._first, self._edges_s
+        area = values[i] * (edges_s[first + 1] - from_share_s)
+        area += values[i + last] * (share_s - edges_s[first + last])
+        if last > 1:
+            area += sum(map(mul, values[i + 1 : i + last], self._widths_s[first + 1 : first + last]))
+        return area
+
+    def bound(self, rate: Steps, flow: Flow, amount: float) -> tuple[float, float]:
+        """What its rate does not exceed from now on for a while, and until when."""
+        if not flow.on_grid:
+            return rate.bound(self._now_s, amount)
+        k, i = divmod(self.step, self._count)
+        peak, end_s = rate.stretch(k).bound(i, amount)
+        return peak, k * rate.period_s + end_s
 
     def since(self, time_s: float) -> tuple[list[float], list[float]]:
         """The changes since one of them, and the shares by then."""
