@@ -99,7 +99,7 @@ class EqualAirtime:
         """Learn which share of the time it needs at the least, up to its end."""
         self.settle(flow, now_s)
         turns, left_bits = self._turns, flow.left_bits
-        flow.bound_bps, flow.bound_until_s = turns.bound(flow.rate, flow, n * left_bits)
+        flow.bound_bps, flow.bound_until_s = turns.bound(flow, n * left_bits)
         if flow.bound_until_s < self._bounded_s:
             self._bounded_s = flow.bound_until_s
         alone_s = left_bits / flow.bound_bps if flow.bound_bps else math.inf

@@ -131,9 +131,10 @@ class SharedLink:
         """Let the first of the queue begin when it can; who would have given up leaves."""
         while self._queue:
             job = self.job = self._queue[0]
-            was_empty = job.ready_s >= self._over_s
-            ahead_s = self._costs.before_s(was_empty=was_empty, rtt_s=job.rtt_s)
-            start_s = max(job.ready_s, self._clock.now) + ahead_s
+            start_s = max(job.ready_s, self._clock.now)
+            if not self._free_of_charge:
+                was_empty = job.ready_s >= self._over_s
+                start_s += self._costs.before_s(was_empty=was_empty, rtt_s=job.rtt_s)
             if start_s < job.give_up_s:
                 self._at(start_s, self._start)
                 return
@@ -149,32 +150,30 @@ class SharedLink:
             if moment is self._step:
                 action()
 
-        self._step = Moment(self._clock, self.job.key)
-        self._step.callbacks.append(happens)
-        self._clock.at(time_s, self._step)
+        self._step = step = Moment(self._clock, self.job.key)
+        step.callbacks.append(happens)
+        self._clock.at(time_s, step)
 
     def _start(self) -> None:
-        job = self.job
-        job.start_s = self._clock.now
+        job, now = self.job, self._clock.now
+        job.start_s = now
         self._before = self.airtime_s, self.moving_s, self.zero_s
         if self._keeps_track:
-            job.track = [(self._clock.now, NOTHING_SENT)]
+            job.track = [(now, NOTHING_SENT)]
         self._windows_bits = 0.0
-        if self._free_of_charge:
+        if not self._free_of_charge:
+            self._windows = self._costs.windows(job.work)
+            self.setup_left_s = self._costs.setup_s
+            self._send(next(self._windows))
+        elif self._queue[-1] is not job or not self._goes_alone(job, now):
             self._windows = NO_MORE
-            if not self._goes_alone(job):
-                self._send(job.work)
-            return
-        self._windows = self._costs.windows(job.work)
-        self.setup_left_s = self._costs.setup_s
-        self._send(next(self._windows))
+            self._send(job.work)
 
-    def _goes_alone(self, job: Transfer) -> bool:
+    def _goes_alone(self, job: Transfer, start_s: float) -> bool:
         """Let a transfer be over ahead if nobody else is about; who comes before undoes it."""
-        if len(self._queue) > 1:
+        if not self._medium.is_free(start_s):
             return False
-        self._carry(job.work)
-        start_s, end_s = self._clock.now, self._medium.alone(self)
+        end_s = self.rate.finish_s(start_s, job.work, job.give_up_s)
         if end_s == math.inf or end_s + job.after_s > job.give_up_s:
             return False
         self._medium.leave_alone(self, end_s)
@@ -197,16 +196,17 @@ class SharedLink:
         self.transfers -= 1
         self._before, self.moved_bits, self._over_s = self._lone.before
         self.airtime_s, self.moving_s, self.zero_s = self._before
-        self._is_on_air = True
+        self._windows = NO_MORE
+        self._carry(self.job.work, self.job.start_s or 0.0)
 
-    def _carry(self, bits: float) -> None:
+    def _carry(self, bits: float, from_s: float) -> None:
         self._window_bits = self.left_bits = bits
-        self.bits_from_s = self._clock.now
+        self.bits_from_s = from_s
         self.limit_s = self.job.give_up_s
+        self._is_on_air = True
 
     def _send(self, bits: float) -> None:
-        self._carry(bits)
-        self._is_on_air = True
+        self._carry(bits, self._clock.now)
         self._medium.join(self)
 
     def through(self, now_s: float) -> None:

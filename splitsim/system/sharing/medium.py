@@ -117,14 +117,11 @@ class Medium:
         self.keeps_track = False  # whether somebody will ask how far transfers had come
         self.busy_s = 0.0  # with at least one transfer
 
-    def alone(self, flow: Flow) -> float:
-        """When a flow would be through that has the medium for itself; inf: it has not."""
-        now = self._clock.now
+    def is_free(self, now: float) -> bool:
+        """Whether a flow can be left alone that begins now."""
         if self._active or self._lone_to_s > now or self._is_changing or self.keeps_track:
-            return math.inf
-        if not self._discipline.gives_one_all:
-            return math.inf
-        return flow.rate.finish_s(now, flow.left_bits, flow.limit_s)
+            return False
+        return self._discipline.gives_one_all
 
     def leave_alone(self, flow: Flow, end_s: float) -> None:
         """A flow has the medium for itself up to a time, if nobody comes before."""
@@ -237,9 +234,9 @@ class Medium:
         """For the next time at which something changes; an earlier alarm stays."""
         if self._next_s < self._alarm_s:
             self._alarm_s = self._next_s
-            self._alarm = Moment(self._clock, first.job.key)
-            self._alarm.callbacks.append(self._ring)
-            self._clock.at(self._next_s, self._alarm)
+            self._alarm = alarm = Moment(self._clock, first.job.key)
+            alarm.callbacks.append(self._ring)
+            self._clock.at(self._next_s, alarm)
 
     def _ring(self, alarm: object) -> None:
         if alarm is not self._alarm:

@@ -31,7 +31,8 @@ class Turns:
         self._times_s, self._shares_s = [0.0], [0.0]  # at changes
         self._grid: tuple[float | None, float] = None, math.inf  # lengths of step and stretch
         self._count = 1  # steps in a stretch
-        self._edge_s = math.inf  # where the next step begins
+        self._stretch, self._begun = 0, 0  # the stretch we are in, and its first step
+        self._edge_s = math.inf  # when the next step begins
         self._first = 0  # the first step written down
         self._edges_s: list[float] = []  # shares where steps begin
         self._widths_s: list[float] = []  # and over them
@@ -63,17 +64,19 @@ class Turns:
         if self._grid[0] is None and rate.step_s is not None:
             step_s, period_s = self._grid = rate.step_s, rate.period_s
             self._count = round(period_s / step_s)
-            k = int(now_s / period_s)
-            i = min(int(max(now_s - k * period_s, 0.0) / step_s), self._count - 1)
-            self._first = self.step = k * self._count + i
+            self._stretch = int(now_s / period_s)
+            local_s = max(now_s - self._stretch * period_s, 0.0)
+            self._begun = self._stretch * self._count
+            self._first = self.step = self._begun + min(int(local_s / step_s), self._count - 1)
             self._edges_s, self._widths_s = [self.share_s], []
-            self._edge_s = self._begin_s(self.step + 1)
+            self._set_edge(step_s)
         return rate.step_s is not None and (rate.step_s, rate.period_s) == self._grid
 
-    def _begin_s(self, step: int) -> float:
-        step_s, period_s = self._grid
-        assert step_s is not None
-        return step // self._count * period_s + step % self._count * step_s
+    def _set_edge(self, step_s: float) -> None:
+        local, begin_s = self.step - self._begun + 1, self._stretch * self._grid[1]
+        if local == self._count:
+            local, begin_s = 0, (self._stretch + 1) * self._grid[1]
+        self._edge_s = begin_s + local * step_s
 
     def advance(self, n: int, from_s: float, to_s: float) -> None:
         """An interval is over in which n were active."""
@@ -85,35 +88,39 @@ class Turns:
             edge_s = max(before_s + (self._edge_s - from_s) / n, before_s)
             self._widths_s.append(edge_s - self._edges_s[-1])
             self._edges_s.append(edge_s)
-            self.step += 1
-            self._edge_s = self._begin_s(self.step + 1)
+            self._pass_edge()
+
+    def _pass_edge(self) -> None:
+        self.step += 1
+        if self.step == self._begun + self._count:
+            self._stretch, self._begun = self._stretch + 1, self.step
+        if self._grid[0] is not None:
+            self._set_edge(self._grid[0])
 
     def area(self, rate: Steps, flow: Flow) -> float:
         """The integral of a rate over the share of the time since a flow was up to date."""
-        from_share_s, share_s, begun = flow.since_share_s, self.share_s, flow.since_step
+        from_share_s, share_s, step = flow.since_share_s, self.share_s, flow.since_step
         if rate.always:
             return rate.always * (share_s - from_share_s)
-        k, i = divmod(begun, self._count)
-        last = self.step - begun
-        if not flow.on_grid or i + last >= self._count:
+        i, j = step - self._begun, self.step - self._begun
+        if not flow.on_grid or i < 0:
             return shared(rate, *self.since(flow.since_s))
-        values = rate.stretch(k).values
-        if not last:
+        values = rate.stretch(self._stretch).values
+        if i == j:
             return values[i] * (share_s - from_share_s)
-        first, edges_s = begun - self._first, self._edges_s
-        area = values[i] * (edges_s[first + 1] - from_share_s)
-        area += values[i + last] * (share_s - edges_s[first + last])
-        if last > 1:
-            area += sum(map(mul, values[i + 1 : i + last], self._widths_s[first + 1 : first + last]))
-        return area
+        first, last, edges_s = step - self._first + 1, self.step - self._first, self._edges_s
+        ends = values[i] * (edges_s[first] - from_share_s) + values[j] * (share_s - edges_s[last])
+        if first == last:
+            return ends
+        return ends + sum(map(mul, values[i + 1 : j], self._widths_s[first:last]))
 
-    def bound(self, rate: Steps, flow: Flow, amount: float) -> tuple[float, float]:
+    def bound(self, flow: Flow, amount: float) -> tuple[float, float]:
         """What its rate does not exceed from now on for a while, and until when."""
+        rate = flow.rate
         if not flow.on_grid:
             return rate.bound(self._now_s, amount)
-        k, i = divmod(self.step, self._count)
-        peak, end_s = rate.stretch(k).bound(i, amount)
-        return peak, k * rate.period_s + end_s
+        peak, end_s = rate.stretch(self._stretch).bound(self.step - self._begun, amount)
+        return peak, self._stretch * rate.period_s + end_s
 
     def since(self, time_s: float) -> tuple[list[float], list[float]]:
         """The changes since one of them, and the shares by then."""
