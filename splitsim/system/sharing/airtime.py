@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from heapq import heappop, heappush, heapreplace
+from heapq import heappop, heappush
 
 from splitsim.system.sharing.medium import Flow
 from splitsim.system.sharing.turns import Turns, shared
@@ -28,34 +28,50 @@ class EqualAirtime:
         self._turns = Turns()
         self._heap: list[tuple[float, tuple[int, bool], Flow]] = []  # by least share
         self._dated: list[Flow] = []  # whose end is known, and who are not in the heap
-        self._first: Flow | None = None
+        self._came: list[Flow] = []  # since the last plan
+        self._first: Flow | None = None  # in the last plan
+        self._first_s = -math.inf  # before which nobody ends, unless somebody leaves or comes
         self._bounded_s = math.inf  # until when all bounds hold
 
     def join(self, flow: Flow, now_s: float) -> None:
-        """Let a flow compete, which is looked at in the next plan."""
+        """Let a flow compete."""
         turns = self._turns
         if turns.begin(now_s):
-            self._heap, self._dated, self._bounded_s = [], [], math.inf
+            self._heap, self._dated, self._came, self._bounded_s = [], [], [], math.inf
+            self._first_s = -math.inf
         flow.on_grid = turns.follow(flow.rate, now_s)
         flow.since_s, flow.since_share_s, flow.since_step = now_s, turns.share_s, turns.step
-        flow.bound_until_s, flow.least_share_s = -math.inf, turns.share_s
-        heappush(self._heap, (turns.share_s, flow.rank, flow))
+        self._bound(flow, len(self._heap) + len(self._dated) + 1, now_s)
+        self._came.append(flow)
 
     def leave(self, flow: Flow, now_s: float) -> None:
         """Let a flow go, up to date."""
         self.settle(flow, now_s)
         flow.least_share_s = math.inf
+        self._first_s = -math.inf
 
     def plan(self, flows: Sequence[Flow], now_s: float) -> tuple[Flow, float]:
-        """Date those who could be the first to end, and perhaps some others."""
-        self._put_back()
-        n = len(flows)
+        """Date those who could be the first to end, and perhaps some others.
+
+        Who comes only puts off the others' ends: if it cannot be the first itself, all else can
+        wait until the first one's end as it was known before.
+        """
+        heap, n, share_s = self._heap, len(flows), self._turns.share_s
+        for flow in self._dated:
+            flow.due_s = math.inf
+            if flow.least_share_s < math.inf:
+                heappush(heap, (flow.least_share_s, flow.rank, flow))
+        self._dated = []
+        came, self._came = self._came, []
+        if now_s < self._first_s and all(
+            now_s + n * (flow.least_share_s - share_s) >= self._first_s for flow in came
+        ):
+            return flows[0], self._first_s
         if self._turns.is_long:
             self._forget(flows, now_s)
         if self._bounded_s <= now_s:
             self._bound_again(flows, now_s)
         likely = self._first if n > 1 else flows[0]
-        heap, share_s = self._heap, self._turns.share_s
         first, first_s = flows[0], math.inf
         while heap:
             least_share_s, rank, flow = heap[0]
@@ -63,40 +79,33 @@ class EqualAirtime:
                 heappop(heap)
             elif now_s + n * (least_share_s - share_s) >= first_s:
                 break
-            elif (flow.since_s < now_s or flow.bound_until_s < now_s) and flow is not likely:
+            elif flow.since_s < now_s and flow is not likely:
+                heappop(heap)
                 self._bound(flow, n, now_s)
-                heapreplace(heap, (flow.least_share_s, rank, flow))
             else:
                 heappop(heap)
-                first, first_s = self._date(flow, n, now_s, (first, first_s))
+                self._date(flow, n, now_s)
+                if flow.due_s < first_s:
+                    first, first_s = flow, flow.due_s
         if self._bounded_s < first_s:
             for flow in flows:
                 if flow.bound_until_s < first_s and flow.due_s == math.inf:
-                    first, first_s = self._date(flow, n, now_s, (first, first_s))
+                    self._date(flow, n, now_s)
                     flow.least_share_s = share_s  # to be looked at next time; not in the heap
-        self._first = first
+                    if flow.due_s < first_s:
+                        first, first_s = flow, flow.due_s
+        self._first, self._first_s = first, first_s
         return first, first_s
 
-    def _put_back(self) -> None:
-        """Nobody's end is known any more."""
-        for flow in self._dated:
-            flow.due_s = math.inf
-            if flow.least_share_s < math.inf:
-                heappush(self._heap, (flow.least_share_s, flow.rank, flow))
-        self._dated = []
-
-    def _date(
-        self, flow: Flow, n: int, now_s: float, before: tuple[Flow, float]
-    ) -> tuple[Flow, float]:
-        """Learn when it will be through; the first of it and those before."""
+    def _date(self, flow: Flow, n: int, now_s: float) -> None:
+        """Learn when it will be through."""
         self.settle(flow, now_s)
         begin_s = now_s + n * flow.setup_left_s
         flow.due_s = flow.rate.finish_s(begin_s, n * flow.left_bits, flow.limit_s)
         self._dated.append(flow)
-        return (flow, flow.due_s) if flow.due_s < before[1] else before
 
     def _bound(self, flow: Flow, n: int, now_s: float) -> None:
-        """Learn which share of the time it needs at the least, up to its end."""
+        """Learn which share of the time it needs at the least, up to its end, among n."""
         self.settle(flow, now_s)
         turns, left_bits = self._turns, flow.left_bits
         flow.bound_bps, flow.bound_until_s = turns.bound(flow, n * left_bits)
@@ -104,6 +113,7 @@ class EqualAirtime:
             self._bounded_s = flow.bound_until_s
         alone_s = left_bits / flow.bound_bps if flow.bound_bps else math.inf
         flow.least_share_s = turns.share_s + flow.setup_left_s + alone_s
+        heappush(self._heap, (flow.least_share_s, flow.rank, flow))
 
     def _bound_again(self, flows: Sequence[Flow], now_s: float) -> None:
         """Renew the bounds that hold no longer."""
@@ -111,7 +121,6 @@ class EqualAirtime:
         for flow in flows:
             if flow.bound_until_s <= now_s:
                 self._bound(flow, len(flows), now_s)
-                heappush(self._heap, (flow.least_share_s, flow.rank, flow))
             elif flow.bound_until_s < self._bounded_s:
                 self._bounded_s = flow.bound_until_s
 
