@@ -106,14 +106,15 @@ class EqualAirtime:
 
     def _bound(self, flow: Flow, n: int, now_s: float) -> None:
         """Learn which share of the time it needs at the least, up to its end, among n."""
-        self.settle(flow, now_s)
-        turns, left_bits = self._turns, flow.left_bits
-        flow.bound_bps, flow.bound_until_s = turns.bound(flow, n * left_bits)
-        if flow.bound_until_s < self._bounded_s:
-            self._bounded_s = flow.bound_until_s
-        alone_s = left_bits / flow.bound_bps if flow.bound_bps else math.inf
-        flow.least_share_s = turns.share_s + flow.setup_left_s + alone_s
-        heappush(self._heap, (flow.least_share_s, flow.rank, flow))
+        if flow.since_s < now_s:
+            self.settle(flow, now_s)
+        bound_bps, until_s = self._turns.bound(flow, n * flow.left_bits)
+        flow.bound_until_s = until_s
+        if until_s < self._bounded_s:
+            self._bounded_s = until_s
+        alone_s = flow.left_bits / bound_bps if bound_bps else math.inf
+        flow.least_share_s = least_share_s = self._turns.share_s + flow.setup_left_s + alone_s
+        heappush(self._heap, (least_share_s, flow.rank, flow))
 
     def _bound_again(self, flows: Sequence[Flow], now_s: float) -> None:
         """Renew the bounds that hold no longer."""
@@ -135,16 +136,16 @@ class EqualAirtime:
 
     def settle(self, flow: Flow, now_s: float) -> None:
         """Bring a flow up to date."""
-        if now_s <= flow.since_s:
+        turns, from_s = self._turns, flow.since_s
+        if now_s <= from_s:
             return
-        turns = self._turns
         flow.airtime_s += turns.share_s - flow.since_share_s
         if flow.zero is not None:
             flow.zero_s += turns.area(flow.zero, flow)
         if flow.setup_left_s:
             self._settle_setup(flow, now_s)
         else:
-            flow.moving_s += now_s - flow.since_s
+            flow.moving_s += now_s - from_s
             flow.left_bits -= turns.area(flow.rate, flow)
         if flow.left_bits < 0 or flow.due_s <= now_s:
             flow.left_bits = 0.0

@@ -67,7 +67,7 @@ class SharedLink:
         self.left_bits = self.setup_left_s = self.bits_from_s = 0.0
         self.due_s = self.limit_s = math.inf
         self.is_last = True
-        self.since_s = self.since_share_s = self.least_share_s = self.bound_bps = 0.0
+        self.since_s = self.since_share_s = self.least_share_s = 0.0
         self.since_step, self.on_grid = 0, False
         self.bound_until_s = -math.inf
         self.airtime_s = self.moving_s = self.zero_s = 0.0

@@ -44,7 +44,6 @@ class Flow(Protocol):
     since_step: int
     on_grid: bool  # whether the edges of its rate are known
     least_share_s: float
-    bound_bps: float  # which its rate does not exceed until ``bound_until_s``
     bound_until_s: float
     airtime_s: float  # of its transfers, and so on
     moving_s: float
@@ -106,6 +105,7 @@ class Medium:
         self._discipline = discipline
         self._active: list[Flow] = []
         self._at_s = 0.0  # up to when it is known how far everybody came
+        self._first: Flow | None = None  # who will be through, before all others
         self._next_s = math.inf  # the next change
         self._patience_s = math.inf  # before which nobody gives up
         self._alarm: Moment | None = None
@@ -191,7 +191,9 @@ class Medium:
 
     def _part(self, now: float) -> None:
         """Let those go who are through, or give up."""
-        gone = [flow for flow in self._active if flow.due_s <= now]
+        gone = []
+        if self._first is not None and self._first.due_s <= now:
+            gone = [flow for flow in self._active if flow.due_s <= now]
         if gone and not all(flow.is_last for flow in gone):
             gone = [flow for flow in gone if self._is_through(flow, now)]
         if self._patience_s <= now:
@@ -224,9 +226,9 @@ class Medium:
         if self._active:
             if self._patience_s <= now:
                 self._patience_s = min(map(_limit_s, self._active))
-            first, next_s = self._discipline.plan(self._active, now)
+            self._first, next_s = self._discipline.plan(self._active, now)
             self._next_s = min(next_s, self._patience_s)
-            self._set_alarm(first)
+            self._set_alarm(self._first)
         else:
             self._patience_s = math.inf
 
