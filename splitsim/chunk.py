@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+NEAR = (4, 16, 64)  # steps over which a bound is looked for
+
 
 def _floats(array: np.ndarray) -> Sequence[float]:
     """A view whose members are Python floats: bisect is twice as fast on them."""
@@ -70,6 +72,18 @@ class Chunk:
         np.add(self.starts[i + 1 : j + 1], begin_s, out=edges[1:-1])
         edges[0], edges[-1] = from_s, to_s
         return edges, np.asarray(self.values[i : j + 1])
+
+    def bound(self, first: int, amount: float) -> tuple[float, float]:
+        """What is not exceeded from a step on up to a local time; see ``Steps.bound``."""
+        areas, values = self.areas, self.values
+        enough, count = areas[first] + amount, len(values)
+        for steps in NEAR:
+            last = first + steps
+            if last >= count:
+                break
+            if areas[last] > enough:
+                return max(values[first:last]), self.starts[last]
+        return float(np.asarray(values)[first:].max()), self.length_s
 
     def when(self, target: float, slack: float, first: int = 0) -> float:
         """The earliest local time at which the area reaches ``target``, at most the whole.

@@ -27,13 +27,17 @@ class Steps:
     Args:
         chunk: ``chunk(k)`` makes the k-th stretch, the same at every call.
         period_s: length of every stretch; inf when there is only one.
+        step_s: of every step in all stretches, where it is always the same.
     """
 
-    __slots__ = ("_bases", "_chunk", "_held", "always", "period_s")
+    __slots__ = ("_bases", "_chunk", "_held", "always", "period_s", "step_s")
 
-    def __init__(self, chunk: Callable[[int], Chunk], period_s: float) -> None:
+    def __init__(
+        self, chunk: Callable[[int], Chunk], period_s: float, step_s: float | None = None
+    ) -> None:
         self._chunk = chunk
         self.period_s = period_s
+        self.step_s = step_s
         self._held: dict[int, Chunk] = {}
         self._bases = [0.0]  # area up to the beginning of chunk k
         self.always = 0.0  # the value, where it is known to be always the same
@@ -66,13 +70,13 @@ class Steps:
     def value(self, time_s: float) -> float:
         """The value at a time (right-continuous)."""
         k, local = self._place(time_s)
-        chunk = self._get(k)
+        chunk = self.stretch(k)
         return chunk.values[bisect_right(chunk.starts, local) - 1]
 
     def area(self, time_s: float) -> float:
         """The integral from 0 to a time."""
         k, local = self._place(time_s)
-        return self._base(k) + self._get(k).area(local)
+        return self._base(k) + self.stretch(k).area(local)
 
     def when(self, area: float, before_s: float = math.inf) -> float:
         """The earliest time at which the integral reaches ``area``.
@@ -88,7 +92,7 @@ class Steps:
             if k * self.period_s > before_s or self.period_s == math.inf:
                 return math.inf
         start = k * self.period_s if k else 0.0
-        return start + self._get(k).when(area - self._bases[k], slack)
+        return start + self.stretch(k).when(area - self._bases[k], slack)
 
     def areas(self, times_s: np.ndarray) -> np.ndarray:
         """``area`` at each of some rising times, shape (n,)."""
@@ -99,7 +103,7 @@ class Steps:
             end_s = (k + 1) * self.period_s
             stop = max(int(np.searchsorted(times_s, end_s)), done + 1)
             local = np.maximum(times_s[done:stop] - k * self.period_s, 0.0) if k else times_s[:stop]
-            found[done:stop] = self._base(k) + self._get(k).until(local)
+            found[done:stop] = self._base(k) + self.stretch(k).until(local)
             done = stop
         return found
 
@@ -113,13 +117,13 @@ class Steps:
             stop = int(np.searchsorted(wanted, self._base(k + 1), side="right"))
             start = k * self.period_s if k else 0.0
             rest = areas[done:stop] - self._bases[k]
-            found[done:stop] = start + self._get(k).whens(rest, slack[done:stop])
+            found[done:stop] = start + self.stretch(k).whens(rest, slack[done:stop])
             done, k = stop, k + 1
         return found
 
     def peak(self, time_s: float) -> float:
         """The largest value in the stretches that have begun by a time."""
-        return max(max(self._get(k).values) for k in range(self._place(time_s)[0] + 1))
+        return max(max(self.stretch(k).values) for k in range(self._place(time_s)[0] + 1))
 
     def finish_s(self, start_s: float, amount: float, before_s: float = math.inf) -> float:
         """When ``amount`` has come together since a time: ``when(area(start_s) + amount)``.
@@ -132,7 +136,7 @@ class Steps:
         if self.always:
             return start_s + amount / self.always
         k, local = self._place(start_s)
-        chunk = self._get(k)
+        chunk = self.stretch(k)
         i = chunk.index(local)
         value, areas = chunk.values[i], chunk.areas
         target = (areas[i] + value * (local - chunk.starts[i]) if value else areas[i]) + amount
@@ -170,13 +174,13 @@ class Steps:
     def until_s(self, time_s: float) -> float:
         """How long the value of a time holds at the least; after that time."""
         k, local = self._place(time_s)
-        chunk = self._get(k)
+        chunk = self.stretch(k)
         i = bisect_right(chunk.starts, local)
         end_s = chunk.starts[i] if i < len(chunk.starts) else chunk.length_s
         return max(time_s - local + end_s, math.nextafter(time_s, math.inf))
 
     def _times_chunk(self, k: int, other: Steps) -> Chunk:
-        of, begin = self._get(k), k * self.period_s if k else 0.0
+        of, begin = self.stretch(k), k * self.period_s if k else 0.0
         edges = [begin, *other._edges(begin, begin + of.length_s)]
         factors = np.array([other.value(edge) for edge in edges])
         starts, values = np.asarray(of.starts), np.asarray(of.values)
@@ -194,7 +198,7 @@ class Steps:
         """Where steps begin between two times."""
         k = int(from_s / self.period_s)
         while (begin := k * self.period_s if k else 0.0) < to_s:
-            yield from (begin + s for s in self._get(k).starts if from_s < begin + s < to_s)
+            yield from (begin + s for s in self.stretch(k).starts if from_s < begin + s < to_s)
             if self.period_s == math.inf:
                 return
             k += 1
@@ -205,20 +209,28 @@ class Steps:
             return Steps.constant(float(law(np.array([self.always]))[0]))
 
         def chunk(k: int) -> Chunk:
-            of = self._get(k)
+            of = self.stretch(k)
             return Chunk(np.asarray(of.starts), law(np.asarray(of.values)), of.length_s, of.step_s)
 
-        return Steps(chunk, self.period_s)
+        return Steps(chunk, self.period_s, self.step_s)
 
     def mean(self, from_s: float, to_s: float) -> float:
         """The average over an interval."""
         return (self.area(to_s) - self.area(from_s)) / (to_s - from_s)
 
-    def bound(self, time_s: float) -> tuple[float, float]:
-        """A value that is not exceeded between a time and another."""
-        k, _ = self._place(time_s)
-        end_s = (k + 1) * self.period_s
-        return max(self._get(k).values), max(time_s, end_s)
+    def bound(self, time_s: float, amount: float = math.inf) -> tuple[float, float]:
+        """A value that is not exceeded between a time and another, within the same stretch.
+
+        Args:
+            time_s: from when on.
+            amount: if it may come together soon, a bound for a short while will do.
+        """
+        if self.always:
+            return self.always, math.inf
+        k, local = self._place(time_s)
+        chunk = self.stretch(k)
+        peak, end_s = chunk.bound(chunk.index(local), amount)
+        return peak, max(time_s - local + end_s, time_s)
 
     def pieces(self, from_s: float, to_s: float) -> tuple[np.ndarray, np.ndarray]:
         """The steps of an interval.
@@ -232,10 +244,10 @@ class Steps:
         k, local = self._place(from_s)
         begin_s = k * self.period_s if k else 0.0
         if to_s - begin_s < self.period_s:
-            return self._get(k).pieces(begin_s, local, from_s, to_s)
+            return self.stretch(k).pieces(begin_s, local, from_s, to_s)
         starts, values = [], []
         while True:
-            chunk = self._get(k)
+            chunk = self.stretch(k)
             starts.append(np.asarray(chunk.starts) + (k * self.period_s if k else 0.0))
             values.append(np.asarray(chunk.values))
             k += 1
@@ -258,13 +270,15 @@ class Steps:
         """The area up to the beginning of chunk k."""
         bases = self._bases
         while len(bases) <= k:
-            bases.append(bases[-1] + self._get(len(bases) - 1).areas[-1])
+            bases.append(bases[-1] + self.stretch(len(bases) - 1).areas[-1])
         return bases[k]
 
-    def _get(self, k: int) -> Chunk:
+    def stretch(self, k: int) -> Chunk:
+        """The k-th stretch."""
         held = self._held
-        if k not in held:
+        chunk = held.get(k)
+        if chunk is None:
             while len(held) >= KEPT:
                 del held[next(iter(held))]
-            held[k] = self._chunk(k)
-        return held[k]
+            chunk = held[k] = self._chunk(k)
+        return chunk

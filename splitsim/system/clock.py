@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
-from heapq import heappush
+from heapq import heappop, heappush
 from typing import Any
 
 import simpy
@@ -40,6 +41,19 @@ class Clock(simpy.Environment):
     floating point; and simultaneous events would run in the order they were scheduled, where
     rows must not depend on it: here the order is (time, device, task).
     """
+
+    now = 0.0  # as an attribute, which is read much more often than set
+
+    def run(self, until: float = math.inf) -> None:  # type: ignore[override] # no SimPy events
+        """Let everything happen that is set, or what is before a time."""
+        queue = self._queue
+        while queue and queue[0][0] < until:
+            self.now, _, _, moment = heappop(queue)
+            callbacks, moment.callbacks = moment.callbacks, None  # type: ignore[assignment]
+            for callback in callbacks:
+                callback(moment)
+        if until < math.inf:
+            self.now = until
 
     def at(self, time_s: float, moment: Moment) -> Moment:
         """Let a moment happen at a time that is not in the past."""

@@ -95,17 +95,18 @@ class RadioMeter:
 
         Activity that is not known yet can keep it awake, but not send it to sleep.
         """
-        return self.undecided > 0 or self._sleeps(at_s) or self._is_open()
+        radio = self._radio
+        if self.undecided > 0 or not radio.promotion_s:
+            return self.undecided > 0
+        until_s = self._active_until_s()
+        # Where the end of its activity is not known it is awake, but only for now.
+        return until_s == math.inf or at_s > until_s + radio.awake_s
 
     def _sleeps(self, at_s: float) -> bool:
         return self._radio.promotion_s > 0 and at_s > self._active_until_s() + self._radio.awake_s
 
     def _active_until_s(self) -> float:
         return max(self.up.link.free_s, self.down.link.free_s, self._woken_s)
-
-    def _is_open(self) -> bool:
-        """Whether the end of its activity is not known; then it is awake, for now."""
-        return self._radio.promotion_s > 0 and self._active_until_s() == math.inf
 
     def awake_s(self, at_s: float) -> float:
         """When a transfer that is ready at a time can begin, if the radio does not sleep."""

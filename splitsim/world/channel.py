@@ -156,7 +156,7 @@ def _steps(signal: Gains, factor: float = 1.0) -> Steps:
         starts, values = signal.stretch(k)
         return Chunk(starts, factor * values, signal.period_s, signal.step_s)
 
-    return Steps(chunk, signal.period_s)
+    return Steps(chunk, signal.period_s, signal.step_s)
 
 
 def _agrees(rate: RateMap, bandwidth_hz: float) -> None:

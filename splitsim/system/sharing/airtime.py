@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
+from heapq import heappop, heappush
 
-import numpy as np
-
-from splitsim.steps import Steps
 from splitsim.system.sharing.medium import Flow
-
-FEW = 4  # intervals that are summed one by one
-KEPT = 4096  # intervals that are remembered
+from splitsim.system.sharing.turns import Turns, shared
 
 
 class EqualAirtime:
@@ -21,105 +16,148 @@ class EqualAirtime:
     A transfer's end is a closed form, the time at which the integral of its own rate has grown
     by n times its bits. One in an outage keeps its turn.
 
-    A change costs no look at every rate. What is written down is each one's share of the time so
-    far, s(t), the integral of 1 / n; a flow is brought up to date, by the integral of r ds, only
-    where the peak of its rate would let it be the first to end.
+    A change costs no look at everybody. What a transfer still needs at the least, as a share of
+    the time and by the peak of its rate, is the same whoever comes and goes. The one that needs
+    the least of all is brought up to date, by the integral of r ds over the shares so far, until
+    it is known who will be the first to end.
     """
 
-    def __init__(self) -> None:
-        self._times_s = [0.0]
-        self._shares_s = [0.0]  # at these times
-        self._dated: list[Flow] = []
+    gives_one_all = True
 
-    def plan(self, flows: Sequence[Flow], now_s: float) -> float:
-        """Set when the first will be through, and perhaps some others."""
+    def __init__(self) -> None:
+        self._turns = Turns()
+        self._heap: list[tuple[float, tuple[int, bool], Flow]] = []  # by least share
+        self._dated: list[Flow] = []  # whose end is known, and who are not in the heap
+        self._came: list[Flow] = []  # since the last plan
+        self._first: Flow | None = None  # in the last plan
+        self._first_s = -math.inf  # before which nobody ends, unless somebody leaves or comes
+        self._bounded_s = math.inf  # until when all bounds hold
+
+    def join(self, flow: Flow, now_s: float) -> None:
+        """Let a flow compete."""
+        turns = self._turns
+        if turns.begin(now_s):
+            self._heap, self._dated, self._came, self._bounded_s = [], [], [], math.inf
+            self._first_s = -math.inf
+        flow.on_grid = turns.follow(flow.rate, now_s)
+        flow.since_s, flow.since_share_s, flow.since_step = now_s, turns.share_s, turns.step
+        self._bound(flow, len(self._heap) + len(self._dated) + 1, now_s)
+        self._came.append(flow)
+
+    def leave(self, flow: Flow, now_s: float) -> None:
+        """Let a flow go, up to date."""
+        self.settle(flow, now_s)
+        flow.least_share_s = math.inf
+        self._first_s = -math.inf
+
+    def plan(self, flows: Sequence[Flow], now_s: float) -> tuple[Flow, float]:
+        """Date those who could be the first to end, and perhaps some others.
+
+        Who comes only puts off the others' ends: if it cannot be the first itself, all else can
+        wait until the first one's end as it was known before.
+        """
+        heap, n, share_s = self._heap, len(flows), self._turns.share_s
         for flow in self._dated:
             flow.due_s = math.inf
-        self._dated, n, first_s = [], len(flows), math.inf
-        if len(self._times_s) > KEPT:
+            if flow.least_share_s < math.inf:
+                heappush(heap, (flow.least_share_s, flow.rank, flow))
+        self._dated = []
+        came, self._came = self._came, []
+        if now_s < self._first_s and all(
+            now_s + n * (flow.least_share_s - share_s) >= self._first_s for flow in came
+        ):
+            return flows[0], self._first_s
+        if self._turns.is_long:
             self._forget(flows, now_s)
-        share_s = self._shares_s[-1]
-        leasts_s = []
-        for flow in flows:
-            if flow.bound_until_s <= now_s or flow.least_share_s < 0:
-                self._bound(flow, now_s)
-            least_s = now_s + n * (flow.least_share_s - share_s)
-            leasts_s.append(min(flow.bound_until_s, least_s))
-        while (least_s := min(leasts_s)) < first_s:
-            at = leasts_s.index(least_s)
-            flow = flows[at]
-            if flow.since_s < now_s:
-                self.settle(flow, now_s)
-                least_s = now_s + n * (flow.least_share_s - share_s)
-                leasts_s[at] = min(least_s, flow.bound_until_s)
-                continue
-            leasts_s[at] = math.inf
-            begin_s = now_s + n * flow.setup_left_s
-            flow.due_s = flow.rate.finish_s(begin_s, n * flow.left_bits, flow.limit_s)
-            first_s = min(first_s, flow.due_s)
-            self._dated.append(flow)
-        return math.inf
+        if self._bounded_s <= now_s:
+            self._bound_again(flows, now_s)
+        likely = self._first if n > 1 else flows[0]
+        first, first_s = flows[0], math.inf
+        while heap:
+            least_share_s, rank, flow = heap[0]
+            if least_share_s != flow.least_share_s:  # it has left, or was bounded again
+                heappop(heap)
+            elif now_s + n * (least_share_s - share_s) >= first_s:
+                break
+            elif flow.since_s < now_s and flow is not likely:
+                heappop(heap)
+                self._bound(flow, n, now_s)
+            else:
+                heappop(heap)
+                self._date(flow, n, now_s)
+                if flow.due_s < first_s:
+                    first, first_s = flow, flow.due_s
+        if self._bounded_s < first_s:
+            for flow in flows:
+                if flow.bound_until_s < first_s and flow.due_s == math.inf:
+                    self._date(flow, n, now_s)
+                    flow.least_share_s = share_s  # to be looked at next time; not in the heap
+                    if flow.due_s < first_s:
+                        first, first_s = flow, flow.due_s
+        self._first, self._first_s = first, first_s
+        return first, first_s
 
-    def _bound(self, flow: Flow, now_s: float) -> None:
-        """Learn what its rate does not exceed for a while."""
+    def _date(self, flow: Flow, n: int, now_s: float) -> None:
+        """Learn when it will be through."""
         self.settle(flow, now_s)
-        if flow.bound_until_s <= now_s:
-            flow.bound_bps, flow.bound_until_s = flow.rate.bound(now_s)
-        self._set_least(flow)
+        begin_s = now_s + n * flow.setup_left_s
+        flow.due_s = flow.rate.finish_s(begin_s, n * flow.left_bits, flow.limit_s)
+        self._dated.append(flow)
 
-    def _set_least(self, flow: Flow) -> None:
-        """Which share of the time it needs at least, up to its end."""
-        alone_s = flow.left_bits / flow.bound_bps if flow.bound_bps else math.inf
-        flow.least_share_s = self._shares_s[-1] + flow.setup_left_s + alone_s
+    def _bound(self, flow: Flow, n: int, now_s: float) -> None:
+        """Learn which share of the time it needs at the least, up to its end, among n."""
+        if flow.since_s < now_s:
+            self.settle(flow, now_s)
+        bound_bps, until_s = self._turns.bound(flow, n * flow.left_bits)
+        flow.bound_until_s = until_s
+        if until_s < self._bounded_s:
+            self._bounded_s = until_s
+        alone_s = flow.left_bits / bound_bps if bound_bps else math.inf
+        flow.least_share_s = least_share_s = self._turns.share_s + flow.setup_left_s + alone_s
+        heappush(self._heap, (least_share_s, flow.rank, flow))
+
+    def _bound_again(self, flows: Sequence[Flow], now_s: float) -> None:
+        """Renew the bounds that hold no longer."""
+        self._bounded_s = math.inf
+        for flow in flows:
+            if flow.bound_until_s <= now_s:
+                self._bound(flow, len(flows), now_s)
+            elif flow.bound_until_s < self._bounded_s:
+                self._bounded_s = flow.bound_until_s
 
     def _forget(self, flows: Sequence[Flow], now_s: float) -> None:
         for flow in flows:
             self.settle(flow, now_s)
-        self._times_s, self._shares_s = [now_s], self._shares_s[-1:]
+        self._turns.forget(now_s)
 
     def advance(self, flows: Sequence[Flow], from_s: float, to_s: float) -> None:
         """Account for an interval in which their number stays the same."""
-        if from_s > self._times_s[-1]:  # nobody was active, so nobody needs what was before
-            self._times_s, self._shares_s = [from_s], self._shares_s[-1:]
-        self._shares_s.append(self._shares_s[-1] + (to_s - from_s) / len(flows))
-        self._times_s.append(to_s)
+        self._turns.advance(len(flows), from_s, to_s)
 
     def settle(self, flow: Flow, now_s: float) -> None:
         """Bring a flow up to date."""
-        if now_s <= flow.since_s:
+        turns, from_s = self._turns, flow.since_s
+        if now_s <= from_s:
             return
-        first = bisect_left(self._times_s, flow.since_s)
-        times_s, shares_s = self._times_s[first:], self._shares_s[first:]
-        flow.since_s = now_s
-        flow.airtime_s += shares_s[-1] - shares_s[0]
+        flow.airtime_s += turns.share_s - flow.since_share_s
         if flow.zero is not None:
-            flow.zero_s += _shared(flow.zero, times_s, shares_s)
+            flow.zero_s += turns.area(flow.zero, flow)
         if flow.setup_left_s:
-            over_s = shares_s[0] + flow.setup_left_s
-            if over_s >= shares_s[-1] and flow.due_s > now_s:
-                flow.setup_left_s = over_s - shares_s[-1]
-                return
-            begin_s = float(np.interp(over_s, shares_s, times_s))
-            first = bisect_left(times_s, begin_s)
-            times_s, shares_s = [begin_s, *times_s[first:]], [over_s, *shares_s[first:]]
-            flow.setup_left_s, flow.bits_from_s = 0.0, begin_s
-        flow.moving_s += now_s - times_s[0]
-        left_bits = flow.left_bits - _shared(flow.rate, times_s, shares_s)
-        flow.left_bits = left_bits if left_bits > 0 and flow.due_s > now_s else 0.0
-        self._set_least(flow)
+            self._settle_setup(flow, now_s)
+        else:
+            flow.moving_s += now_s - from_s
+            flow.left_bits -= turns.area(flow.rate, flow)
+        if flow.left_bits < 0 or flow.due_s <= now_s:
+            flow.left_bits = 0.0
+        flow.since_s, flow.since_share_s, flow.since_step = now_s, turns.share_s, turns.step
 
-
-def _shared(steps: Steps, times_s: Sequence[float], shares_s: Sequence[float]) -> float:
-    """The integral of a rate over the share of the time, which is linear between some times."""
-    if steps.always:
-        return steps.always * (shares_s[-1] - shares_s[0])
-    if len(times_s) <= FEW:
-        areas = [steps.area(time_s) for time_s in times_s]
-        return math.fsum(
-            (areas[j + 1] - areas[j]) * (shares_s[j + 1] - shares_s[j]) / (end_s - times_s[j])
-            for j, end_s in enumerate(times_s[1:])
-            if end_s > times_s[j]
-        )
-    edges, values = steps.pieces(times_s[0], times_s[-1])
-    at_edges_s = np.interp(edges, times_s, shares_s)
-    return float(values @ (at_edges_s[1:] - at_edges_s[:-1]))
+    def _settle_setup(self, flow: Flow, now_s: float) -> None:
+        """The set-up of a flow goes on, or is over and bits have gone since."""
+        turns = self._turns
+        over_s = flow.since_share_s + flow.setup_left_s
+        flow.setup_left_s = max(over_s - turns.share_s, 0.0) if flow.due_s > now_s else 0.0
+        if not flow.setup_left_s:
+            times_s, shares_s = turns.since_share(over_s, flow.since_s)
+            flow.bits_from_s = times_s[0]
+            flow.moving_s += now_s - times_s[0]
+            flow.left_bits -= shared(flow.rate, times_s, shares_s)

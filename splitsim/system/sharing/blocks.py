@@ -69,6 +69,8 @@ class Blocks:
         law: who gets what.
     """
 
+    gives_one_all = False
+
     def __init__(self, law: Law) -> None:
         self._law = law
         self._ahead_s = 0.01
@@ -77,7 +79,13 @@ class Blocks:
         self._shares = Shares(np.zeros((0, 0)), np.zeros((0, 0)))
         self._airtime_s = self._bits = np.zeros((1, 0))  # up to every edge
 
-    def plan(self, flows: Sequence[Flow], now_s: float) -> float:
+    def join(self, flow: Flow, now_s: float) -> None:
+        """There is nothing to prepare."""
+
+    def leave(self, flow: Flow, now_s: float) -> None:
+        """Everybody knows already."""
+
+    def plan(self, flows: Sequence[Flow], now_s: float) -> tuple[Flow, float]:
         """Look ahead until somebody is through or gives up, or for long enough."""
         limit_s = min(flow.limit_s for flow in flows)
         until_s, expected_s = now_s, self._expected_s(now_s)
@@ -90,7 +98,8 @@ class Blocks:
         self._began_s, self._ahead_s = now_s, expected_s
         for flow, time_s in zip(flows, due_s, strict=True):
             flow.due_s, flow.is_last = time_s, not flow.setup_left_s > 0
-        return until_s
+        first = due_s.index(min(due_s))
+        return flows[first], min(due_s[first], until_s)
 
     def _expected_s(self, now_s: float) -> float:
         """When the next change may come, as a guess from the last one; it changes no result."""

@@ -11,8 +11,11 @@ import numpy as np
 from splitsim.costs import NO_COSTS, Costs
 from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
+from splitsim.system.sharing.lone import Lone
 from splitsim.system.sharing.medium import Medium
 from splitsim.system.stations import NOTHING_SENT, Link, Sent, Transfer, settle
+
+NO_MORE: Iterator[float] = iter(())  # windows
 
 
 class SharedLink:
@@ -45,12 +48,14 @@ class SharedLink:
         self._clock = clock
         self._medium = medium
         self._costs = costs
+        self._free_of_charge = costs == NO_COSTS
         self._queue: deque[Transfer] = deque()
-        self._over_s = -math.inf  # when the last transfer was over
+        self._over_s = -math.inf  # when the last transfer was over, or a lone one will be
+        self._lone: Lone | None = None  # the last one that was not in company
         self._step: Moment | None = None  # the beginning of the next transfer, or window
         self._patience: Moment | None = None
         self._patience_s = math.inf
-        self._windows: Iterator[float] = iter(())
+        self._windows: Iterator[float] = NO_MORE
         self._window_bits = self._windows_bits = 0.0  # of this one; of those before
         self._paused_s = math.nan
         self._is_on_air = False
@@ -62,7 +67,8 @@ class SharedLink:
         self.left_bits = self.setup_left_s = self.bits_from_s = 0.0
         self.due_s = self.limit_s = math.inf
         self.is_last = True
-        self.since_s = self.least_share_s = self.bound_bps = 0.0
+        self.since_s = self.since_share_s = self.least_share_s = 0.0
+        self.since_step, self.on_grid = 0, False
         self.bound_until_s = -math.inf
         self.airtime_s = self.moving_s = self.zero_s = 0.0
         self._before = (0.0, 0.0, 0.0)  # these, of earlier transfers
@@ -72,7 +78,7 @@ class SharedLink:
     @property
     def free_s(self) -> float:
         """When the last transfer ended; inf while there is one, for its end is not known."""
-        return math.inf if self._queue else self._over_s
+        return math.inf if self._queue or self._over_s > self._clock.now else self._over_s
 
     def watch(self, *, zeros: bool, past: bool) -> None:
         """Say what will be asked: times at rate zero, and how far transfers came in the past."""
@@ -82,7 +88,11 @@ class SharedLink:
 
     def submit(self, job: Transfer) -> Transfer:
         """Take a transfer."""
-        job.ready_s = max(job.ready_s, self._clock.now)
+        now = self._clock.now
+        if self._over_s > now:
+            self._medium.disturb()
+        if job.ready_s < now:
+            job.ready_s = now
         self._queue.append(job)
         if len(self._queue) == 1:
             self._begin()
@@ -93,6 +103,8 @@ class SharedLink:
     def withdraw(self, job: Transfer) -> None:
         """Take back a transfer, which ends now as if its owner had given up."""
         now = self._clock.now
+        if self._over_s > now:
+            self._medium.disturb()
         job.give_up_s = min(job.give_up_s, now)
         if job is not self.job:
             self._queue.remove(job)
@@ -110,6 +122,8 @@ class SharedLink:
 
     def clear(self) -> None:
         """Withdraw all there is."""
+        if self._over_s > self._clock.now:
+            self._medium.disturb()
         for job in list(reversed(self._queue)):
             self.withdraw(job)
 
@@ -117,9 +131,10 @@ class SharedLink:
         """Let the first of the queue begin when it can; who would have given up leaves."""
         while self._queue:
             job = self.job = self._queue[0]
-            was_empty = job.ready_s >= self._over_s
-            ahead_s = self._costs.before_s(was_empty=was_empty, rtt_s=job.rtt_s)
-            start_s = max(job.ready_s, self._clock.now) + ahead_s
+            start_s = max(job.ready_s, self._clock.now)
+            if not self._free_of_charge:
+                was_empty = job.ready_s >= self._over_s
+                start_s += self._costs.before_s(was_empty=was_empty, rtt_s=job.rtt_s)
             if start_s < job.give_up_s:
                 self._at(start_s, self._start)
                 return
@@ -135,26 +150,63 @@ class SharedLink:
             if moment is self._step:
                 action()
 
-        self._step = Moment(self._clock, self.job.key)
-        self._step.callbacks.append(happens)
-        self._clock.at(time_s, self._step)
+        self._step = step = Moment(self._clock, self.job.key)
+        step.callbacks.append(happens)
+        self._clock.at(time_s, step)
 
     def _start(self) -> None:
-        job = self.job
-        job.start_s = self._clock.now
+        job, now = self.job, self._clock.now
+        job.start_s = now
         self._before = self.airtime_s, self.moving_s, self.zero_s
         if self._keeps_track:
-            job.track = [(self._clock.now, NOTHING_SENT)]
-        self._windows = self._costs.windows(job.work)
+            job.track = [(now, NOTHING_SENT)]
         self._windows_bits = 0.0
-        self.setup_left_s = self._costs.setup_s
-        self._send(next(self._windows))
+        if not self._free_of_charge:
+            self._windows = self._costs.windows(job.work)
+            self.setup_left_s = self._costs.setup_s
+            self._send(next(self._windows))
+        elif self._queue[-1] is not job or not self._goes_alone(job, now):
+            self._windows = NO_MORE
+            self._send(job.work)
 
-    def _send(self, bits: float) -> None:
+    def _goes_alone(self, job: Transfer, start_s: float) -> bool:
+        """Let a transfer be over ahead if nobody else is about; who comes before undoes it."""
+        if not self._medium.is_free(start_s):
+            return False
+        end_s = self.rate.finish_s(start_s, job.work, job.give_up_s)
+        if end_s == math.inf or end_s + job.after_s > job.give_up_s:
+            return False
+        self._medium.leave_alone(self, end_s)
+        self._lone = Lone(self._clock, job, (self._before, self.moved_bits, self._over_s))
+        self._queue.popleft()
+        self.airtime_s += end_s - start_s
+        self.moving_s += end_s - start_s
+        if self.zero is not None:
+            self.zero_s += self.zero.area(end_s) - self.zero.area(start_s)
+        job.end_s, job.sent_bits = end_s, job.work
+        self._account(job, end_s)
+        self._clock.at(end_s + job.after_s, self._lone)
+        return True
+
+    def join_in(self) -> None:
+        """Its transfer goes on as one of several, from where it began."""
+        assert self._lone is not None
+        self.job = self._lone.undo()
+        self._queue.append(self.job)
+        self.transfers -= 1
+        self._before, self.moved_bits, self._over_s = self._lone.before
+        self.airtime_s, self.moving_s, self.zero_s = self._before
+        self._windows = NO_MORE
+        self._carry(self.job.work, self.job.start_s or 0.0)
+
+    def _carry(self, bits: float, from_s: float) -> None:
         self._window_bits = self.left_bits = bits
-        self.bits_from_s = self._clock.now
+        self.bits_from_s = from_s
         self.limit_s = self.job.give_up_s
         self._is_on_air = True
+
+    def _send(self, bits: float) -> None:
+        self._carry(bits, self._clock.now)
         self._medium.join(self)
 
     def through(self, now_s: float) -> None:
@@ -195,12 +247,16 @@ class SharedLink:
     def _end(self, now_s: float) -> None:
         self._step = None
         job = self._queue.popleft()
-        job.over_s = self._over_s = now_s
+        self._account(job, now_s)
+        settle(job)
+        if self._queue:
+            self._begin()
+
+    def _account(self, job: Transfer, over_s: float) -> None:
+        job.over_s = self._over_s = over_s
         self._tell(job)
         self.moved_bits += job.sent_bits
         self.transfers += 1
-        settle(job)
-        self._begin()
 
     def _bits(self) -> float:
         return self._windows_bits + self._window_bits - self.left_bits
@@ -249,6 +305,8 @@ class SharedLink:
         steady in between; and only if the link was told to ``watch`` the past.
         """
         del with_zeros
+        if self._over_s > self._clock.now:
+            self._medium.disturb()
         if job.start_s is None or to_s <= job.start_s:
             return NOTHING_SENT
         if job.over_s is not None and to_s >= job.over_s:

@@ -17,7 +17,7 @@ from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
 from splitsim.system.stations import Transfer
 
-_due_s, _limit_s, _rank = attrgetter("due_s"), attrgetter("limit_s"), attrgetter("rank")
+_limit_s, _rank = attrgetter("limit_s"), attrgetter("rank")
 
 
 class Flow(Protocol):
@@ -40,8 +40,10 @@ class Flow(Protocol):
     is_last: bool
     zero: Steps | None  # 1 where the rate is zero, if anybody wants to know
     since_s: float  # up to when it is settled, and notes of a discipline's own
+    since_share_s: float
+    since_step: int
+    on_grid: bool  # whether the edges of its rate are known
     least_share_s: float
-    bound_bps: float  # which its rate does not exceed until ``bound_until_s``
     bound_until_s: float
     airtime_s: float  # of its transfers, and so on
     moving_s: float
@@ -57,15 +59,31 @@ class Flow(Protocol):
     def cut(self, now_s: float) -> None:
         """Its owner gave up, and the flow is off the medium."""
 
+    def join_in(self) -> None:
+        """It was alone on the medium until now, and is no longer."""
+
     def note(self, now_s: float) -> None:
         """How far it came by now is up to date."""
 
 
 class Discipline(Protocol):
-    """How a medium is shared."""
+    """How a medium is shared; perhaps it ``gives_one_all``: whoever is alone has its own rate."""
 
-    def plan(self, flows: Sequence[Flow], now_s: float) -> float:
-        """Set ``due_s`` of the flows; until when that holds at least, if nobody is due before."""
+    gives_one_all: bool
+
+    def join(self, flow: Flow, now_s: float) -> None:
+        """A flow will be in the next plan."""
+
+    def leave(self, flow: Flow, now_s: float) -> None:
+        """A flow will not, and is to know what it sent."""
+
+    def plan(self, flows: Sequence[Flow], now_s: float) -> tuple[Flow, float]:
+        """Set ``due_s`` of the flows.
+
+        Returns:
+            The first to be through, and when that is, or until when the plan holds if that is
+            before.
+        """
 
     def advance(self, flows: Sequence[Flow], from_s: float, to_s: float) -> None:
         """Account for what the flows of the plan sent in an interval of it."""
@@ -87,23 +105,56 @@ class Medium:
         self._discipline = discipline
         self._active: list[Flow] = []
         self._at_s = 0.0  # up to when it is known how far everybody came
-        self._plan_s = self._next_s = math.inf  # until when the plan holds; the next change
+        self._first: Flow | None = None  # who will be through, before all others
+        self._next_s = math.inf  # the next change
+        self._patience_s = math.inf  # before which nobody gives up
         self._alarm: Moment | None = None
         self._alarm_s = math.inf
         self._is_changing = False
+        self._lone: Flow | None = None  # who has the medium for itself from one time to another
+        self._lone_from_s = self._lone_to_s = -math.inf
+        self._busy_before_s = 0.0
         self.keeps_track = False  # whether somebody will ask how far transfers had come
         self.busy_s = 0.0  # with at least one transfer
+
+    def is_free(self, now: float) -> bool:
+        """Whether a flow can be left alone that begins now."""
+        if self._active or self._lone_to_s > now or self._is_changing or self.keeps_track:
+            return False
+        return self._discipline.gives_one_all
+
+    def leave_alone(self, flow: Flow, end_s: float) -> None:
+        """A flow has the medium for itself up to a time, if nobody comes before."""
+        self._lone, self._lone_from_s, self._lone_to_s = flow, self._clock.now, end_s
+        self._busy_before_s = self.busy_s
+        self.busy_s += end_s - self._lone_from_s
+
+    def disturb(self) -> None:
+        """Somebody has something to do with whom was left alone."""
+        if self._lone_to_s > self._clock.now:
+            self._change()
+
+    def _end_solitude(self) -> None:
+        """Take back what was not to be, and let the flow join from where it began."""
+        flow = self._lone
+        assert flow is not None
+        self.busy_s = self._busy_before_s
+        self._at_s = self._lone_from_s
+        self._lone_to_s = -math.inf
+        flow.join_in()
+        self._add(flow, self._at_s)
 
     def join(self, flow: Flow) -> None:
         """A flow has something to send from now on."""
         if self._is_changing:
-            self._add(flow)
+            self._add(flow, self._clock.now)
         else:
             self._change(flow)
 
     def leave(self, flow: Flow) -> None:
         """A flow is taken away."""
-        self.settle(flow)
+        self._advance()
+        self._discipline.leave(flow, self._clock.now)
         self._active.remove(flow)
         self._change()
 
@@ -128,48 +179,66 @@ class Medium:
         """Some are through, some give up, one may come; those who go may come again at once."""
         now = self._clock.now
         self._is_changing = True
+        if self._lone_to_s > now:
+            self._end_solitude()
         self._advance()
         if self._next_s <= now:
             self._part(now)
         if comes is not None:
-            self._add(comes)
+            self._add(comes, now)
         self._is_changing = False
         self._plan(now)
 
     def _part(self, now: float) -> None:
         """Let those go who are through, or give up."""
-        for flow in self._active:
-            if flow.due_s <= now and not flow.is_last:
-                flow.setup_left_s, flow.bits_from_s, flow.due_s = 0.0, now, math.inf
-        gone = [f for f in self._active if f.due_s <= now or f.limit_s <= now]
-        if gone:
-            self._active = [flow for flow in self._active if flow not in gone]
+        gone = []
+        if self._first is not None and self._first.due_s <= now:
+            gone = [flow for flow in self._active if flow.due_s <= now]
+        if gone and not all(flow.is_last for flow in gone):
+            gone = [flow for flow in gone if self._is_through(flow, now)]
+        if self._patience_s <= now:
+            gone = [f for f in self._active if f in gone or f.limit_s <= now]
+            self._patience_s = -math.inf
         for flow in gone:
-            self._discipline.settle(flow, now)
+            self._active.remove(flow)
+        for flow in gone:
+            self._discipline.leave(flow, now)
             if flow.due_s <= now:
                 flow.through(now)
             else:
                 flow.cut(now)
 
-    def _add(self, flow: Flow) -> None:
-        flow.due_s, flow.since_s, flow.least_share_s = math.inf, self._clock.now, -1.0
+    @staticmethod
+    def _is_through(flow: Flow, now: float) -> bool:
+        """Whether it is through, and not only with its set-up."""
+        if not flow.is_last:
+            flow.setup_left_s, flow.bits_from_s, flow.due_s = 0.0, now, math.inf
+        return flow.is_last
+
+    def _add(self, flow: Flow, now: float) -> None:
+        flow.due_s = math.inf
+        self._patience_s = min(self._patience_s, flow.limit_s)
+        self._discipline.join(flow, now)
         insort(self._active, flow, key=_rank)
 
     def _plan(self, now: float) -> None:
-        self._plan_s = self._next_s = math.inf
+        self._next_s = math.inf
         if self._active:
-            self._plan_s = self._discipline.plan(self._active, now)
-            first = min(self._active, key=_due_s)
-            self._next_s = min(first.due_s, *map(_limit_s, self._active), self._plan_s)
-            self._set_alarm(first)
+            if self._patience_s <= now:
+                self._patience_s = min(map(_limit_s, self._active))
+            self._first, next_s = self._discipline.plan(self._active, now)
+            self._next_s = min(next_s, self._patience_s)
+            self._set_alarm(self._first)
+        else:
+            self._patience_s = math.inf
 
     def _set_alarm(self, first: Flow) -> None:
         """For the next time at which something changes; an earlier alarm stays."""
         if self._next_s < self._alarm_s:
             self._alarm_s = self._next_s
-            self._alarm = Moment(self._clock, first.job.key)
-            self._alarm.callbacks.append(self._ring)
-            self._clock.at(self._next_s, self._alarm)
+            self._alarm = alarm = Moment(self._clock, first.job.key)
+            alarm.callbacks.append(self._ring)
+            self._clock.at(self._next_s, alarm)
 
     def _ring(self, alarm: object) -> None:
         if alarm is not self._alarm:

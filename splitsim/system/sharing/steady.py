@@ -22,6 +22,8 @@ class WithoutMemory:
         law: who gets what.
     """
 
+    gives_one_all = False
+
     def __init__(self, law: Memoryless) -> None:
         self._law = law
         self._blocks = Blocks(AtOnce(law))
@@ -29,7 +31,13 @@ class WithoutMemory:
         self._shares: list[tuple[float, float]] = []  # airtime and bit/s, by flow
         self._is_steady = False
 
-    def plan(self, flows: Sequence[Flow], now_s: float) -> float:
+    def join(self, flow: Flow, now_s: float) -> None:
+        """There is nothing to prepare."""
+
+    def leave(self, flow: Flow, now_s: float) -> None:
+        """Everybody knows already."""
+
+    def plan(self, flows: Sequence[Flow], now_s: float) -> tuple[Flow, float]:
         """Set when each is due."""
         self._is_steady = all(flow.rate.always for flow in flows)
         if not self._is_steady:
@@ -37,11 +45,14 @@ class WithoutMemory:
         alike = [(f.rate.always, f.is_down, f.setup_left_s > 0) for f in flows]
         shares = self._shares_of(tuple(sorted(alike)))
         self._shares = [shares[like] for like in alike]
+        first, first_s = flows[0], math.inf
         for flow, (airtime, bps) in zip(flows, self._shares, strict=True):
             flow.is_last = not flow.setup_left_s > 0
             left, speed = (flow.left_bits, bps) if flow.is_last else (flow.setup_left_s, airtime)
             flow.due_s = now_s + left / speed if speed else now_s if not left else math.inf
-        return math.inf
+            if flow.due_s < first_s:
+                first, first_s = flow, flow.due_s
+        return first, first_s
 
     def _shares_of(self, company: tuple[Like, ...]) -> dict[Like, tuple[float, float]]:
         if company not in self._known:
