@@ -241,7 +241,8 @@ class Steps:
         """
         if self.always:
             return start_s + amount / self.always
-        k, local = self._place(start_s)
+        k = int(start_s / self.period_s)
+        local = max(start_s - k * self.period_s, 0.0) if k else start_s
         chunk = self.held.get(k) or self.stretch(k)
         i = chunk.index(local)
         value, areas = chunk.values[i], chunk.areas

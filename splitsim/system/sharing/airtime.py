@@ -77,10 +77,12 @@ class EqualAirtime:
 
     def _is_overtaken(self, n: int, now_s: float) -> bool:
         """Whether somebody came who may be through before the one who was to be the first."""
-        came, self._came = self._came, []
-        first_s, share_s = self._first_s, self._turns.share_s
-        lows_s = (min(now_s + n * (f.least_share_s - share_s), f.bound_until_s) for f in came)
-        return any(low_s < first_s for low_s in lows_s)
+        for flow in self._came:
+            low_s = now_s + n * (flow.least_share_s - self._turns.share_s)
+            if low_s < self._first_s or flow.bound_until_s < self._first_s:
+                return True
+        self._came = []
+        return False
 
     def _undate(self) -> None:
         for flow in self._dated:

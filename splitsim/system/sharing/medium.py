@@ -182,7 +182,8 @@ class Medium:
         self._is_changing = True
         if self._lone_to_s > now:
             self._end_solitude()
-        self._advance()
+        if now > self._at_s:
+            self._advance()
         if self._next_s <= now:
             self._part(now)
         if comes is not None:
