@@ -30,7 +30,7 @@ class Steps:
         step_s: of every step in all stretches, where it is always the same.
     """
 
-    __slots__ = ("_bases", "_chunk", "_held", "always", "period_s", "step_s")
+    __slots__ = ("_bases", "_chunk", "always", "held", "period_s", "step_s")
 
     def __init__(
         self, chunk: Callable[[int], Chunk], period_s: float, step_s: float | None = None
@@ -38,7 +38,7 @@ class Steps:
         self._chunk = chunk
         self.period_s = period_s
         self.step_s = step_s
-        self._held: dict[int, Chunk] = {}
+        self.held: dict[int, Chunk] = {}  # of the stretches, for who is in a hurry
         self._bases = [0.0]  # area up to the beginning of chunk k
         self.always = 0.0  # the value, where it is known to be always the same
 
@@ -135,8 +135,9 @@ class Steps:
         """
         if self.always:
             return start_s + amount / self.always
-        k, local = self._place(start_s)
-        chunk = self.stretch(k)
+        k = int(start_s / self.period_s)
+        local = max(start_s - k * self.period_s, 0.0) if k else start_s
+        chunk = self.held.get(k) or self.stretch(k)
         i = chunk.index(local)
         value, areas = chunk.values[i], chunk.areas
         target = (areas[i] + value * (local - chunk.starts[i]) if value else areas[i]) + amount
@@ -275,7 +276,7 @@ class Steps:
 
     def stretch(self, k: int) -> Chunk:
         """The k-th stretch."""
-        held = self._held
+        held = self.held
         chunk = held.get(k)
         if chunk is None:
             while len(held) >= KEPT:

@@ -6,6 +6,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from types import SimpleNamespace
 
 import numpy as np
@@ -43,10 +44,14 @@ class Station:
     jobs: list[tuple[float, float, float]]  # arrival, bits, patience ends
     is_down: bool = False
     period_s: float = 3.0
+    step_s: float | None = None
 
     def steps(self) -> Steps:
         if len(self.values) == 1:
             return Steps.constant(float(self.values[0]))
+        if self.step_s is not None:
+            chunk = Chunk(self.starts, self.values, self.period_s, self.step_s)
+            return Steps(lambda _: chunk, self.period_s, self.step_s)
         return Steps.loop(self.starts, self.values, self.period_s)
 
     def value(self, time_s: float) -> float:
@@ -313,6 +318,124 @@ def test_a_medium_equals_walking_where_rates_never_change(kind):
         expected, busy = Integrator(crowd, LAWS[kind](crowd)).run()
         compare(found, expected)
         assert medium.busy_s == pytest.approx(busy, abs=1e-7)
+
+
+def on_grids(crowd, seed, steps_s):
+    """The same transfers where rates change at multiples of a step; None: as they did."""
+    rng = np.random.default_rng(seed)
+    for n, station in enumerate(crowd):
+        step_s = steps_s[n % len(steps_s)]
+        if step_s is not None:
+            count = round(3.0 / step_s)
+            fades = np.convolve(rng.exponential(1.2e6, count + 3), np.ones(4) / 4, "valid")
+            station.starts = step_s * np.arange(count)
+            station.values = fades * (rng.random(count) > 0.1)
+            station.step_s, station.period_s = step_s, step_s * count
+    return crowd
+
+
+grids = pytest.mark.parametrize(
+    "steps_s", [(0.01,), (1 / 3000,), (0.01, None), (0.3, 0.01), (None, 0.01, 1 / 3000)]
+)
+
+
+@grids
+def test_equal_airtime_equals_walking_where_rates_have_common_steps(steps_s):
+    """The times at which they change are then counted once for all; others are looked up."""
+    seen = {"through": 0, "cut": 0, "never": 0}
+    for seed, load in ((0, 0.5), (1, 2.0)):
+        crowd = on_grids(stations(9, seed, transfers=14, load=load), seed, steps_s)
+        found, medium, _ = transferred(crowd, AIRTIME)
+        expected, busy = Integrator(crowd, equal_airtime(crowd)).run()
+        for way, number in compare(found, expected).items():
+            seen[way] += number
+        assert medium.busy_s == pytest.approx(busy, abs=1e-7)
+    assert min(seen.values()) > 0, seen
+
+
+@grids
+def test_it_is_the_same_whether_common_steps_are_known_or_not(steps_s):
+    for costs in (Costs(setup_s=0.02), Costs(0.01, 0.02, 0.004, SlowStart(3e4))):
+        crowd = on_grids(stations(9, 2, load=1.2), 2, steps_s)
+        known, _, _ = transferred(crowd, AIRTIME, costs=costs)
+        for station in crowd:
+            station.step_s = None
+        plain, _, _ = transferred(crowd, AIRTIME, costs=costs)
+        for one, other in zip(chain(*known), chain(*plain), strict=True):
+            assert one.went_on == pytest.approx(other.went_on, abs=1e-9)
+            assert one.job.airtime_s == pytest.approx(other.job.airtime_s, abs=1e-9)
+            assert one.job.moving_s == pytest.approx(other.job.moving_s, abs=1e-9)
+            assert one.job.sent_bits == pytest.approx(other.job.sent_bits, abs=1e-2, rel=1e-9)
+
+
+def test_many_changes_are_forgotten_without_a_trace():
+    """What is written down is cut now and then, while somebody is active all the time."""
+    crowd = on_grids(stations(4, 3, transfers=500), 3, (0.002, None))
+    crowd[0].jobs[0] = (0.0, 1e12, 1e4)
+    crowd[1].jobs[0] = (0.0, 1e12, 1e4)
+    found, medium, _ = transferred(crowd, AIRTIME)
+    total = math.fsum(owner.job.airtime_s for mine in found for owner in mine)
+    assert medium.busy_s == pytest.approx(1e4, abs=1e-9)
+    assert total == pytest.approx(1e4, abs=1e-8)
+
+
+def lone(first_s=1.0, **how):
+    """Two links; on the first a transfer that takes four seconds, if it is left alone."""
+    clock = Clock()
+    medium = Medium(clock, AIRTIME.discipline())
+    links = [SharedLink(clock, medium, Steps.constant(1.0), n, is_down=False) for n in range(2)]
+    job = Transfer(clock, task_key(0, 0), 4.0, how.get("limit_s", 100.0))
+    clock.run(until=first_s)
+    links[0].submit(job)
+    return clock, medium, links, job
+
+
+def test_who_is_alone_costs_one_event_and_is_not_through_before_time():
+    clock, medium, (link, _), job = lone()
+    assert next(clock._eid) == 1
+    clock.run(until=4.0)
+    assert link.free_s == math.inf
+    assert not job.processed
+    clock.run(until=6.0)
+    assert (link.free_s, job.processed, medium.busy_s, link.airtime_s) == (5.0, True, 4.0, 4.0)
+
+
+@pytest.mark.parametrize("at_s", [1.0, 3.0, 5.0])
+def test_who_was_alone_shares_from_when_another_comes(at_s):
+    clock, medium, links, job = lone()
+    clock.run(until=at_s)
+    other = links[1].submit(Transfer(clock, task_key(1, 0), 4.0, 100.0))
+    clock.run()
+    alone_s = at_s - 1.0
+    ends = (5.0 + (4.0 - alone_s), 9.0) if alone_s < 4 else (5.0, 9.0)
+    assert (job.end_s, other.end_s) == pytest.approx(ends)
+    assert (job.airtime_s, other.airtime_s) == pytest.approx((4.0, 4.0))
+    assert [link.transfers for link in links] == [1, 1]
+    assert [link.airtime_s for link in links] == pytest.approx([4.0, 4.0])
+    assert [link.moved_bits for link in links] == [4.0, 4.0]
+    assert medium.busy_s == pytest.approx(8.0)
+    assert job.processed
+
+
+def test_who_is_alone_can_be_asked_and_withdrawn_and_followed():
+    clock, medium, (link, _), job = lone()
+    clock.run(until=2.0)
+    assert link.sent(job, 2.0).bits == pytest.approx(1.0)
+    follows = link.submit(Transfer(clock, task_key(0, 1), 2.0, 100.0))
+    clock.run(until=3.0)
+    link.withdraw(job)
+    clock.run(until=4.0)
+    assert (job.gave_up, job.end_s, job.sent_bits) == (True, None, pytest.approx(2.0))
+    clock.run()
+    assert (follows.start_s, follows.end_s) == (3.0, 5.0)
+    assert medium.busy_s == pytest.approx(4.0)
+    assert (link.transfers, link.cuts) == (2, 1)
+
+
+def test_who_is_alone_gives_up_in_time():
+    clock, _, _, job = lone(limit_s=3.5)
+    clock.run()
+    assert (job.gave_up, job.over_s, job.sent_bits) == (True, 3.5, pytest.approx(2.5))
 
 
 def proportional(crowd, block_s, window_s):

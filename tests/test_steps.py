@@ -332,3 +332,15 @@ def test_a_bound_is_not_exceeded_as_long_as_it_says(curve, time_s):
         if begin >= min(until_s, float(time_s) + 50):
             break
         assert value <= bound_to
+
+
+def test_a_bound_for_a_while_is_closer_and_holds_until_enough_has_come_together():
+    rng = np.random.default_rng(1)
+    steps = Steps.loop(0.1 * np.arange(1000), rng.exponential(size=1000), 100.0)
+    for time_s in rng.uniform(0, 90, 50).tolist():
+        for amount in (0.0, 0.3, 1.0, 3.0):
+            peak, until_s = steps.bound(time_s, amount)
+            edges, values = steps.pieces(time_s, until_s - 1e-9)
+            assert values.max() == peak <= steps.bound(time_s)[0]
+            assert steps.finish_s(time_s, amount) <= until_s
+            assert len(edges) <= 66

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from heapq import heappop, heappush
+from operator import attrgetter
 
 from splitsim.system.sharing.medium import Flow
 from splitsim.system.sharing.turns import Turns, shared
+
+_due_s = attrgetter("due_s")
 
 
 class EqualAirtime:
@@ -36,7 +39,8 @@ class EqualAirtime:
     def join(self, flow: Flow, now_s: float) -> None:
         """Let a flow compete."""
         turns = self._turns
-        if turns.begin(now_s):
+        if now_s > turns.now_s:
+            turns.begin(now_s)
             self._heap, self._dated, self._came, self._bounded_s = [], [], [], math.inf
             self._first_s = -math.inf
         flow.on_grid = turns.follow(flow.rate, now_s)
@@ -56,46 +60,64 @@ class EqualAirtime:
         Who comes only puts off the others' ends: if it cannot be the first itself, all else can
         wait until the first one's end as it was known before.
         """
-        heap, n, share_s = self._heap, len(flows), self._turns.share_s
-        for flow in self._dated:
-            flow.due_s = math.inf
-            if flow.least_share_s < math.inf:
-                heappush(heap, (flow.least_share_s, flow.rank, flow))
-        self._dated = []
-        came, self._came = self._came, []
-        if now_s < self._first_s and all(
-            now_s + n * (flow.least_share_s - share_s) >= self._first_s for flow in came
-        ):
+        self._undate()
+        if now_s < self._first_s and not self._is_overtaken(len(flows), now_s):
             return flows[0], self._first_s
         if self._turns.is_long:
             self._forget(flows, now_s)
         if self._bounded_s <= now_s:
             self._bound_again(flows, now_s)
-        likely = self._first if n > 1 else flows[0]
+        first, first_s = self._date_first(flows, now_s)
+        if self._bounded_s < first_s:
+            self._date_unbounded(flows, first_s, now_s)
+            first = min(self._dated, key=_due_s, default=first)
+            first_s = first.due_s
+        self._first, self._first_s, self._came = first, first_s, []
+        return first, first_s
+
+    def _is_overtaken(self, n: int, now_s: float) -> bool:
+        """Whether somebody came who may be through before the one who was to be the first."""
+        for flow in self._came:
+            low_s = now_s + n * (flow.least_share_s - self._turns.share_s)
+            if low_s < self._first_s or flow.bound_until_s < self._first_s:
+                return True
+        self._came = []
+        return False
+
+    def _undate(self) -> None:
+        for flow in self._dated:
+            flow.due_s = math.inf
+            if flow.least_share_s < math.inf:
+                heappush(self._heap, (flow.least_share_s, flow.rank, flow))
+        self._dated = []
+
+    def _date_first(self, flows: Sequence[Flow], now_s: float) -> tuple[Flow, float]:
+        """Look at those who need the least until no other can be the first."""
+        heap, n, share_s = self._heap, len(flows), self._turns.share_s
         first, first_s = flows[0], math.inf
+        likely = self._first if n > 1 else first
         while heap:
-            least_share_s, rank, flow = heap[0]
-            if least_share_s != flow.least_share_s:  # it has left, or was bounded again
-                heappop(heap)
-            elif now_s + n * (least_share_s - share_s) >= first_s:
+            least_share_s, _, flow = heap[0]
+            is_stale = least_share_s != flow.least_share_s  # it has left, or was bounded again
+            if not is_stale and now_s + n * (least_share_s - share_s) >= first_s:
                 break
-            elif flow.since_s < now_s and flow is not likely:
-                heappop(heap)
+            heappop(heap)
+            if is_stale:
+                continue
+            if flow.since_s < now_s and flow is not likely:
                 self._bound(flow, n, now_s)
             else:
-                heappop(heap)
                 self._date(flow, n, now_s)
                 if flow.due_s < first_s:
                     first, first_s = flow, flow.due_s
-        if self._bounded_s < first_s:
-            for flow in flows:
-                if flow.bound_until_s < first_s and flow.due_s == math.inf:
-                    self._date(flow, n, now_s)
-                    flow.least_share_s = share_s  # to be looked at next time; not in the heap
-                    if flow.due_s < first_s:
-                        first, first_s = flow, flow.due_s
-        self._first, self._first_s = first, first_s
         return first, first_s
+
+    def _date_unbounded(self, flows: Sequence[Flow], first_s: float, now_s: float) -> None:
+        """Whose bound does not hold for long enough is dated; it will be looked at again."""
+        for flow in flows:
+            if flow.bound_until_s < first_s and flow.due_s == math.inf:
+                self._date(flow, len(flows), now_s)
+                flow.least_share_s = self._turns.share_s
 
     def _date(self, flow: Flow, n: int, now_s: float) -> None:
         """Learn when it will be through."""

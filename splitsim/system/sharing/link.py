@@ -13,6 +13,7 @@ from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
 from splitsim.system.sharing.lone import Lone
 from splitsim.system.sharing.medium import Medium
+from splitsim.system.sharing.patience import Patience
 from splitsim.system.stations import NOTHING_SENT, Link, Sent, Transfer, settle
 
 NO_MORE: Iterator[float] = iter(())  # windows
@@ -53,8 +54,7 @@ class SharedLink:
         self._over_s = -math.inf  # when the last transfer was over, or a lone one will be
         self._lone: Lone | None = None  # the last one that was not in company
         self._step: Moment | None = None  # the beginning of the next transfer, or window
-        self._patience: Moment | None = None
-        self._patience_s = math.inf
+        self._patience = Patience(clock, self._lose_patience)
         self._windows: Iterator[float] = NO_MORE
         self._window_bits = self._windows_bits = 0.0  # of this one; of those before
         self._paused_s = math.nan
@@ -97,7 +97,7 @@ class SharedLink:
         if len(self._queue) == 1:
             self._begin()
         else:
-            self._watch(job)
+            self._patience.watch(job)
         return job
 
     def withdraw(self, job: Transfer) -> None:
@@ -261,25 +261,16 @@ class SharedLink:
     def _bits(self) -> float:
         return self._windows_bits + self._window_bits - self.left_bits
 
-    def _watch(self, job: Transfer) -> None:
-        """Set an alarm for the first of those who wait to give up."""
-        if job.give_up_s < self._patience_s:
-            self._patience_s = job.give_up_s
-            self._patience = Moment(self._clock, job.key)
-            self._patience.callbacks.append(self._lose_patience)
-            self._clock.at(max(job.give_up_s, self._clock.now), self._patience)
-
-    def _lose_patience(self, moment: object) -> None:
-        if moment is not self._patience:
-            return
-        now, self._patience_s = self._clock.now, math.inf
+    def _lose_patience(self) -> None:
+        """Let those go who wait and give up."""
+        now = self._clock.now
         for job in list(self._queue)[1:]:
             if job.give_up_s <= now:
                 self._queue.remove(job)
                 settle(job)
         waiting = list(self._queue)[1:]
         if waiting:
-            self._watch(min(waiting, key=lambda job: job.give_up_s))
+            self._patience.watch(min(waiting, key=lambda job: job.give_up_s))
 
     def note(self, now_s: float) -> None:
         """Write down how far the transfer came, where somebody may ask about the past."""

@@ -8,7 +8,7 @@ again. What a change costs grows with the active transfers, not with the devices
 from __future__ import annotations
 
 import math
-from bisect import insort
+from bisect import bisect_left
 from collections.abc import Sequence
 from operator import attrgetter
 from typing import Protocol
@@ -17,7 +17,7 @@ from splitsim.steps import Steps
 from splitsim.system.clock import Clock, Key, Moment
 from splitsim.system.stations import Transfer
 
-_limit_s, _rank = attrgetter("limit_s"), attrgetter("rank")
+_limit_s = attrgetter("limit_s")
 
 
 class Flow(Protocol):
@@ -103,7 +103,8 @@ class Medium:
     def __init__(self, clock: Clock, discipline: Discipline) -> None:
         self._clock = clock
         self._discipline = discipline
-        self._active: list[Flow] = []
+        self._active: list[Flow] = []  # by rank
+        self._ranks: list[tuple[Key, bool]] = []
         self._at_s = 0.0  # up to when it is known how far everybody came
         self._first: Flow | None = None  # who will be through, before all others
         self._next_s = math.inf  # the next change
@@ -155,7 +156,7 @@ class Medium:
         """A flow is taken away."""
         self._advance()
         self._discipline.leave(flow, self._clock.now)
-        self._active.remove(flow)
+        self._remove(flow)
         self._change()
 
     def settle(self, flow: Flow) -> None:
@@ -181,7 +182,8 @@ class Medium:
         self._is_changing = True
         if self._lone_to_s > now:
             self._end_solitude()
-        self._advance()
+        if now > self._at_s:
+            self._advance()
         if self._next_s <= now:
             self._part(now)
         if comes is not None:
@@ -200,7 +202,7 @@ class Medium:
             gone = [f for f in self._active if f in gone or f.limit_s <= now]
             self._patience_s = -math.inf
         for flow in gone:
-            self._active.remove(flow)
+            self._remove(flow)
         for flow in gone:
             self._discipline.leave(flow, now)
             if flow.due_s <= now:
@@ -217,9 +219,16 @@ class Medium:
 
     def _add(self, flow: Flow, now: float) -> None:
         flow.due_s = math.inf
-        self._patience_s = min(self._patience_s, flow.limit_s)
+        if flow.limit_s < self._patience_s:
+            self._patience_s = flow.limit_s
         self._discipline.join(flow, now)
-        insort(self._active, flow, key=_rank)
+        at = bisect_left(self._ranks, flow.rank)
+        self._ranks.insert(at, flow.rank)
+        self._active.insert(at, flow)
+
+    def _remove(self, flow: Flow) -> None:
+        at = bisect_left(self._ranks, flow.rank)
+        del self._ranks[at], self._active[at]
 
     def _plan(self, now: float) -> None:
         self._next_s = math.inf

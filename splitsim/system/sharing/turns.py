@@ -27,7 +27,7 @@ class Turns:
     def __init__(self) -> None:
         self.share_s = 0.0  # now
         self.step = 0  # the number of the one we are in
-        self._now_s = -1.0
+        self.now_s = -1.0  # when somebody was last active
         self._times_s, self._shares_s = [0.0], [0.0]  # at changes
         self._grid: tuple[float | None, float] = None, math.inf  # lengths of step and stretch
         self._count = 1  # steps in a stretch
@@ -37,20 +37,17 @@ class Turns:
         self._edges_s: list[float] = []  # shares where steps begin
         self._widths_s: list[float] = []  # and over them
 
-    def begin(self, now_s: float) -> bool:
-        """Begin anew, if nobody was active meanwhile, so that nobody needs what was before."""
-        if now_s <= self._now_s:
-            return False
+    def begin(self, now_s: float) -> None:
+        """Begin anew: nobody was active, so nobody needs what was before."""
         self._restart(now_s, 0.0)
         self._grid, self._edge_s = (None, math.inf), math.inf
-        return True
 
     def forget(self, now_s: float) -> None:
         """Begin anew, when everybody is up to date."""
         self._restart(now_s, self.share_s)
 
     def _restart(self, now_s: float, share_s: float) -> None:
-        self._now_s, self.share_s = now_s, share_s
+        self.now_s, self.share_s = now_s, share_s
         self._times_s, self._shares_s = [now_s], [share_s]
         self._edges_s, self._widths_s, self._first = [share_s], [], self.step
 
@@ -61,7 +58,9 @@ class Turns:
 
     def follow(self, rate: Steps, now_s: float) -> bool:
         """Whether edges are those of a rate; those of the first one that has a grid are kept."""
-        if self._grid[0] is None and rate.step_s is not None:
+        if rate.step_s is None:
+            return False
+        if self._grid[0] is None:
             step_s, period_s = self._grid = rate.step_s, rate.period_s
             self._count = round(period_s / step_s)
             self._stretch = int(now_s / period_s)
@@ -70,7 +69,7 @@ class Turns:
             self._first = self.step = self._begun + min(int(local_s / step_s), self._count - 1)
             self._edges_s, self._widths_s = [self.share_s], []
             self._set_edge(step_s)
-        return rate.step_s is not None and (rate.step_s, rate.period_s) == self._grid
+        return (rate.step_s, rate.period_s) == self._grid
 
     def _set_edge(self, step_s: float) -> None:
         local, begin_s = self.step - self._begun + 1, self._stretch * self._grid[1]
@@ -81,7 +80,7 @@ class Turns:
     def advance(self, n: int, from_s: float, to_s: float) -> None:
         """An interval is over in which n were active."""
         before_s = self.share_s
-        self._now_s, self.share_s = to_s, before_s + (to_s - from_s) / n
+        self.now_s, self.share_s = to_s, before_s + (to_s - from_s) / n
         self._times_s.append(to_s)
         self._shares_s.append(self.share_s)
         while self._edge_s <= to_s:
@@ -105,22 +104,26 @@ class Turns:
         i, j = step - self._begun, self.step - self._begun
         if not flow.on_grid or i < 0:
             return shared(rate, *self.since(flow.since_s))
-        values = rate.stretch(self._stretch).values
+        k = self._stretch
+        values = (rate.held.get(k) or rate.stretch(k)).values
         if i == j:
             return values[i] * (share_s - from_share_s)
         first, last, edges_s = step - self._first + 1, self.step - self._first, self._edges_s
         ends = values[i] * (edges_s[first] - from_share_s) + values[j] * (share_s - edges_s[last])
         if first == last:
             return ends
-        return ends + sum(map(mul, values[i + 1 : j], self._widths_s[first:last]))
+        inside: float = sum(map(mul, values[i + 1 : j], self._widths_s[first:last]))
+        return ends + inside
 
     def bound(self, flow: Flow, amount: float) -> tuple[float, float]:
         """What its rate does not exceed from now on for a while, and until when."""
         rate = flow.rate
         if not flow.on_grid:
-            return rate.bound(self._now_s, amount)
-        peak, end_s = rate.stretch(self._stretch).bound(self.step - self._begun, amount)
-        return peak, self._stretch * rate.period_s + end_s
+            return rate.bound(self.now_s, amount)
+        k = self._stretch
+        chunk = rate.held.get(k) or rate.stretch(k)
+        peak, end_s = chunk.bound(self.step - self._begun, amount)
+        return peak, k * rate.period_s + end_s
 
     def since(self, time_s: float) -> tuple[list[float], list[float]]:
         """The changes since one of them, and the shares by then."""
