@@ -47,7 +47,7 @@ def algebra_bps(spec: Spec, layer: str) -> float:
     local, remote = (options[name].demand(0) for name in ("output", layer))
     cell = spec.scenario.cells["wlan"]
     answer_s = 8 * remote.answer_bytes / 50e6
-    fixed_s = remote.head_s + 2 * cell.latency_s.mean + remote.tail_s + answer_s
+    fixed_s = remote.head_s + 2 * cell.expected_latency_s + remote.tail_s + answer_s
     return 8 * remote.send_bytes / (local.head_s - fixed_s)
 
 
