@@ -34,6 +34,16 @@ class SharedLink:
         costs: of every transfer.
     """
 
+    # So many names are more than the 30 of which CPython keeps objects fast without slots.
+    __slots__ = (
+        *("_before", "_clock", "_costs", "_free_of_charge", "_is_on_air", "_keeps_track", "_lone"),
+        *("_medium", "_over_s", "_patience", "_paused_s", "_queue", "_step", "_window_bits"),
+        *("_windows", "_windows_bits", "airtime_s", "bits_from_s", "bound_until_s", "cuts"),
+        *("due_s", "is_down", "is_last", "job", "least_share_s", "left_bits", "limit_s"),
+        *("moved_bits", "moving_s", "on_grid", "rank", "rate", "setup_left_s", "since_s"),
+        *("since_share_s", "since_step", "transfers", "zero", "zero_s"),
+    )
+
     job: Transfer  # the first of its queue
 
     def __init__(
