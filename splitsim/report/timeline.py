@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Marker = Mapping[str, Any]
 
 RATE, OPTION, LATENCY, GAP, EDGES = 100, 42, 200, 44, 78  # heights in pixels
-SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
